@@ -1,0 +1,1 @@
+"""The world outside, one package a vendor; only `acmeproxy.wiring` imports them."""

@@ -1,0 +1,108 @@
+"""One transition: what must be so, what shall be so, whom to tell. Sent as one script call."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from acmeproxy.adapters.redis import keys
+from acmeproxy.adapters.redis.connection import Call, Connection, script
+from acmeproxy.adapters.redis.documents import D, encode, revision
+from acmeproxy.core.job import Job
+from acmeproxy.services.stores import StaleError, Stored
+
+#: For how long a job is left to the worker that took it, before the sweeper enqueues it again.
+LEASE: Final = timedelta(seconds=30)
+
+_ABSENT: Final = ""
+
+
+class Commit:
+    """Collects one transition; every key in it must lie in one slot."""
+
+    def __init__(self, tag: str) -> None:
+        self._tag = tag
+        self._keys: list[str] = []
+        self._plan: dict[str, list[tuple[object, ...]]] = {
+            part: [] for part in ("expect", "write", "delete", "rank", "unrank", "enqueue", "tell")
+        }
+
+    def create(self, key: str, document: D, keep: timedelta | None = None) -> "Commit":
+        """Write a document that must not be there yet."""
+        self._plan["expect"].append((self._position(key), _ABSENT))
+        return self._write(key, encode(document), keep)
+
+    def replace(self, key: str, before: Stored[D], document: D, keep: timedelta | None = None) -> Stored[D]:
+        """Write a document over the revision that was read; returns it as it will be stored."""
+        octets = encode(document)
+        self.require(key, before)
+        self._write(key, octets, keep)
+        return Stored(document, revision(octets))
+
+    def require(self, key: str, stored: Stored[D]) -> "Commit":
+        """Hold only while a document is as it was read."""
+        self._plan["expect"].append((self._position(key), stored.revision))
+        return self
+
+    def require_absent(self, key: str) -> "Commit":
+        """Hold only while a key is not there."""
+        self._plan["expect"].append((self._position(key), _ABSENT))
+        return self
+
+    def put(self, key: str, octets: bytes, keep: timedelta | None = None) -> "Commit":
+        """Write octets whatever is there."""
+        return self._write(key, octets, keep)
+
+    def delete(self, key: str) -> "Commit":
+        """Take a key away."""
+        self._plan["delete"].append((self._position(key),))
+        return self
+
+    def rank(self, key: str, score: float, member: str) -> "Commit":
+        """Put a member into a sorted set."""
+        self._plan["rank"].append((self._position(key), score, member))
+        return self
+
+    def enqueue(self, job: Job, now: datetime) -> "Commit":
+        """Have a job done now, and looked at again if nobody finishes it."""
+        self._plan["enqueue"].append((self._position(keys.jobs(self._tag)), encode(job)))
+        return self.look_at(job, now + LEASE)
+
+    def look_at(self, job: Job, when: datetime) -> "Commit":
+        """Have a job done at some time."""
+        self._plan["rank"].append((self._position(keys.due(self._tag)), when.timestamp(), encode(job)))
+        return self
+
+    def finished(self, job: Job) -> "Commit":
+        """Have a job not done again."""
+        self._plan["unrank"].append((self._position(keys.due(self._tag)), encode(job)))
+        return self
+
+    def tell(self, subject: str, document: D) -> "Commit":
+        """Notify who waits for a subject, with the document as it became."""
+        self._plan["tell"].append((keys.OUTCOMES, subject.encode() + b" " + encode(document)))
+        return self
+
+    def call(self) -> Call:
+        """Return the script call."""
+        return script("commit", self._keys, msgspec.msgpack.encode(self._plan))
+
+    async def run(self, connection: Connection) -> None:
+        """Do it, durably.
+
+        Raises:
+            StaleError: An expectation does not hold; nothing was changed.
+            StateAwayError: It is not known whether it was done; doing it again is safe.
+        """
+        if (await connection.write(self.call()))[0] == 0:
+            raise StaleError
+
+    def _write(self, key: str, octets: bytes, keep: timedelta | None) -> "Commit":
+        seconds = int(keep.total_seconds()) if keep else 0
+        self._plan["write"].append((self._position(key), octets, seconds))
+        return self
+
+    def _position(self, key: str) -> int:
+        if key not in self._keys:
+            self._keys.append(key)
+        return self._keys.index(key) + 1

@@ -1,0 +1,178 @@
+"""The connection: deadlines, scripts, durability, and one meaning for every failure (RED-07, RED-08)."""
+
+import enum
+import importlib.resources
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+import redis.asyncio
+from redis.asyncio.client import PubSub
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from acmeproxy.services.stores import StateAwayError
+
+_PACKAGE: Final = "acmeproxy.adapters.redis.scripts"
+_SCRIPTS: Final = ("commit", "redeem", "load_order", "sweep")
+_FSYNC_PATIENCE: Final = timedelta(milliseconds=1500)
+
+
+class Durability(enum.StrEnum):
+    """When a write counts: `auto` asks for an fsync wherever the server keeps an append-only file (INV-6)."""
+
+    AUTO = "auto"
+    FSYNC = "fsync"
+    NONE = "none"
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One command of a pipeline; `script` calls name their script instead of a command."""
+
+    command: str
+    arguments: tuple[Any, ...]
+    script: bool = False
+
+
+def script(name: str, keys: Sequence[str], *arguments: str | bytes | float) -> Call:
+    """Call one of our scripts."""
+    return Call(name, (len(keys), *keys, *arguments), script=True)
+
+
+class Connection:
+    """A pool of connections to one Redis or Valkey; bytes in, bytes out."""
+
+    def __init__(self, client: redis.asyncio.Redis, durability: Durability) -> None:
+        self._client = client
+        self._fsync = {Durability.FSYNC: True, Durability.NONE: False}.get(durability)
+        self._digests: dict[str, str] = {}
+
+    async def read(self, *calls: Call) -> list[Any]:
+        """Run calls in one round trip.
+
+        Raises:
+            StateAwayError: No answer, or an error instead of one.
+        """
+        return await self._run(calls, barrier=False)
+
+    async def write(self, *calls: Call) -> list[Any]:
+        """Run calls in one round trip and wait until their effect would survive a power loss (INV-6).
+
+        Raises:
+            StateAwayError: No answer, or the server could not make it durable in time.
+        """
+        if self._fsync is None:
+            self._fsync = await self._keeps_a_file()
+        answers = await self._run(calls, barrier=self._fsync)
+        if self._fsync and answers.pop()[0] < 1:
+            raise StateAwayError("the state store did not make the write durable in time")
+        return answers
+
+    @asynccontextmanager
+    async def subscribed(self, channel: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Subscribe on a connection of its own and yield the messages as they come.
+
+        Raises:
+            StateAwayError: The connection failed, also while messages are read.
+        """
+        with _translated():
+            async with self._client.pubsub(ignore_subscribe_messages=True) as subscription:
+                await subscription.subscribe(channel)
+                yield _messages(subscription)
+
+    async def blocking(self, command: str, *arguments: str | int) -> Any:  # noqa: ANN401 - as redis answers
+        """Run a command that waits at the server; its own BLOCK must end before the socket's deadline.
+
+        Raises:
+            StateAwayError: No answer.
+        """
+        with _translated():
+            return await self._client.execute_command(command, *arguments)  # type: ignore[no-untyped-call]
+
+    async def ensure_group(self, stream: str, group: str) -> None:
+        """Make a consumer group that begins at the stream's start, unless it is there (RED-11).
+
+        Raises:
+            StateAwayError: No answer.
+        """
+        with _translated():
+            try:
+                await self._client.xgroup_create(stream, group, id="0", mkstream=True)
+            except ResponseError as error:
+                if not str(error).startswith("BUSYGROUP"):
+                    raise
+
+    async def _run(self, calls: Sequence[Call], *, barrier: bool) -> list[Any]:
+        with _translated():
+            try:
+                return await self._pipeline(calls, barrier=barrier)
+            except NoScriptError:
+                # A restarted server or a flush forgets scripts, and then it forgot all of ours.
+                await self._load_scripts()
+                return await self._pipeline(calls, barrier=barrier)
+
+    async def _pipeline(self, calls: Sequence[Call], *, barrier: bool) -> list[Any]:
+        if not self._digests:
+            await self._load_scripts()
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for call in calls:
+                if call.script:
+                    pipeline.execute_command("EVALSHA", self._digests[call.command], *call.arguments)
+                else:
+                    pipeline.execute_command(call.command, *call.arguments)
+            if barrier:
+                pipeline.execute_command("WAITAOF", 1, 0, int(_FSYNC_PATIENCE.total_seconds() * 1000))
+            answers: list[Any] = await pipeline.execute()
+            return answers
+
+    async def _keeps_a_file(self) -> bool:
+        """Ask whether the server has an append-only file and can wait for it (Redis 7.2, any Valkey)."""
+        with _translated():
+            persistence = await self._client.info("persistence")
+            if not persistence.get("aof_enabled"):
+                return False
+            try:
+                await self._client.execute_command("WAITAOF", 0, 0, 1)  # type: ignore[no-untyped-call]
+            except ResponseError:
+                return False
+            return True
+
+    async def _load_scripts(self) -> None:
+        for name in _SCRIPTS:
+            text = importlib.resources.files(_PACKAGE).joinpath(f"{name}.lua").read_text()
+            self._digests[name] = str(await self._client.script_load(text))
+
+
+async def _messages(subscription: PubSub) -> AsyncIterator[bytes]:
+    while True:
+        # A deadline inside the socket's own, so that silence is not taken for a failure.
+        message = await subscription.get_message(timeout=1)
+        if message is not None:
+            yield message["data"]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise StateAwayError(f"the state store failed: {type(error).__name__}") from error
+
+
+@asynccontextmanager
+async def connect(
+    url: str, password: str | None, patience: timedelta, durability: Durability
+) -> AsyncIterator[Connection]:
+    """Open a pool; nothing is sent before the first use, so that a server may come up later than we do."""
+    client = redis.asyncio.Redis.from_url(
+        url,
+        password=password,
+        socket_timeout=(patience + _FSYNC_PATIENCE).total_seconds(),
+        socket_connect_timeout=patience.total_seconds(),
+        health_check_interval=15,
+    )
+    try:
+        yield Connection(client, durability)
+    finally:
+        await client.aclose()

@@ -1,0 +1,86 @@
+"""Who waits for a worker's verdict is woken by it, and polls nothing (design §3)."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final, Generic
+
+from acmeproxy.adapters.redis import keys
+from acmeproxy.adapters.redis.connection import Connection
+from acmeproxy.adapters.redis.documents import D, decode
+from acmeproxy.core.authorization import Authorization
+from acmeproxy.core.ids import AuthorizationId, OrderId
+from acmeproxy.core.order import Order
+from acmeproxy.services.stores import StateAwayError
+
+_AGAIN: Final = timedelta(seconds=1)
+
+
+class Waiter(Generic[D]):
+    """Implements `Watch`."""
+
+    def __init__(self, shape: type[D]) -> None:
+        self._shape = shape
+        self._document: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def told(self, document: bytes) -> None:
+        """Wake whoever waits."""
+        if not self._document.done():
+            self._document.set_result(document)
+
+    async def outcome(self, patience: timedelta) -> D | None:
+        """Return the object as it became, or `None` when patience ended first."""
+        try:
+            async with asyncio.timeout(patience.total_seconds()):
+                return decode(await self._document, self._shape)
+        except TimeoutError:
+            return None
+
+
+class RedisOutcomes:
+    """Implements `Outcomes` with one subscription for the whole process."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._waiters: defaultdict[str, set[Waiter[Order] | Waiter[Authorization]]] = defaultdict(set)
+
+    @contextmanager
+    def authorization(self, authorization_id: AuthorizationId) -> Iterator[Waiter[Authorization]]:
+        """Watch an authorization from now on."""
+        waiter = Waiter(Authorization)
+        with self._waiting(authorization_id, waiter):
+            yield waiter
+
+    @contextmanager
+    def order(self, order_id: OrderId) -> Iterator[Waiter[Order]]:
+        """Watch an order from now on."""
+        waiter = Waiter(Order)
+        with self._waiting(order_id, waiter):
+            yield waiter
+
+    async def listen(self) -> None:
+        """Pass notifications on until cancelled, subscribing again after every failure."""
+        while True:
+            try:
+                await self._listen_once()
+            except StateAwayError:
+                await asyncio.sleep(_AGAIN.total_seconds())
+
+    async def _listen_once(self) -> None:
+        async with self._connection.subscribed(keys.OUTCOMES) as messages:
+            async for message in messages:
+                subject, _, document = message.partition(b" ")
+                for waiter in self._waiters.get(subject.decode(), ()):
+                    waiter.told(document)
+
+    @contextmanager
+    def _waiting(self, subject: str, waiter: Waiter[Order] | Waiter[Authorization]) -> Iterator[None]:
+        self._waiters[subject].add(waiter)
+        try:
+            yield
+        finally:
+            self._waiters[subject].discard(waiter)
+            if not self._waiters[subject]:
+                del self._waiters[subject]

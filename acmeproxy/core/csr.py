@@ -1,0 +1,177 @@
+"""Certificate signing requests: a key, and exactly the ordered names (RFC 8555 §7.4, RFC 2986).
+
+Of a CSR only its key is used; the names that Vault gets are the order's. What is asked for beside them is
+refused here, or is on the short list of things that clients send by habit and that we drop.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorithmOID
+
+from acmeproxy.core.encoding import NotCanonicalError, b64url_decode
+from acmeproxy.core.identifier import Identifier, IdentifierType
+from acmeproxy.core.jwk import spki_sha256
+from acmeproxy.core.problem import refuse
+from acmeproxy.core.reference import Reference
+
+_MIN_RSA_BITS: Final = 2048
+_MAX_RSA_BITS: Final = 4096
+_RSA_EXPONENT: Final = 65537
+_CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")
+_SIGNATURES: Final = frozenset(
+    {
+        SignatureAlgorithmOID.RSA_WITH_SHA256,
+        SignatureAlgorithmOID.RSA_WITH_SHA384,
+        SignatureAlgorithmOID.RSA_WITH_SHA512,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA256,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA384,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA512,
+        SignatureAlgorithmOID.ED25519,
+    }
+)
+# Clients fill these from templates; they name nobody and are not copied (FIN-15, CLI-34).
+_DROPPED_ATTRIBUTES: Final = frozenset(
+    {
+        NameOID.ORGANIZATION_NAME,
+        NameOID.ORGANIZATIONAL_UNIT_NAME,
+        NameOID.COUNTRY_NAME,
+        NameOID.STATE_OR_PROVINCE_NAME,
+        NameOID.LOCALITY_NAME,
+    }
+)
+_HARMLESS_USAGES: Final = frozenset({ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH})
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A CSR that may be signed: its DER and the SHA-256 of its public key's SubjectPublicKeyInfo in hex."""
+
+    der: bytes
+    key: str
+
+
+def decode(text: str) -> bytes:
+    """Decode the `csr` member of a finalize request.
+
+    Raises:
+        AcmeError: `malformed`, if it is not unpadded base64url (FIN-03).
+    """
+    try:
+        der = b64url_decode(text)
+    except NotCanonicalError as error:
+        raise refuse(Reference.CSR_SHAPE, "csr is not unpadded base64url of DER: do not send PEM") from error
+    if not der:
+        raise refuse(Reference.CSR_SHAPE, "csr is empty")
+    return der
+
+
+def check(der: bytes, ordered: Iterable[Identifier]) -> Request:
+    """Check a CSR against the names of its order.
+
+    Raises:
+        AcmeError: `badCSR`, with what to change in it (FIN-04..15).
+    """
+    try:
+        csr = x509.load_der_x509_csr(der)
+        extensions = csr.extensions
+        subject = csr.subject
+        key = csr.public_key()
+        sound = csr.signature_algorithm_oid in _SIGNATURES and csr.is_signature_valid
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        raise refuse(Reference.CSR_REFUSED, "the CSR is no PKCS#10 request that we can read") from error
+    if csr.public_bytes(Encoding.DER) != der:
+        raise refuse(Reference.CSR_REFUSED, "the CSR has bytes after its end or is not DER")
+    if not sound:
+        raise refuse(
+            Reference.CSR_REFUSED, "the CSR's signature is not its own key's, or not with SHA-256 or better"
+        )
+    _check_key(key)
+    _check_extensions(extensions)
+    _check_names(subject, extensions, frozenset(ordered))
+    return Request(der, spki_sha256(key))
+
+
+def _check_key(key: object) -> None:
+    match key:
+        case rsa.RSAPublicKey():
+            numbers = key.public_numbers()
+            if not _MIN_RSA_BITS <= key.key_size <= _MAX_RSA_BITS:
+                text = f"RSA keys have {_MIN_RSA_BITS} to {_MAX_RSA_BITS} bits here, this one {key.key_size}"
+                raise refuse(Reference.CSR_KEY, text)
+            if numbers.e != _RSA_EXPONENT or numbers.n % 2 == 0:
+                raise refuse(Reference.CSR_KEY, "RSA keys have an odd modulus and the exponent 65537")
+        case ec.EllipticCurvePublicKey():
+            if key.curve.name not in _CURVES:
+                raise refuse(Reference.CSR_KEY, "EC keys are on P-256, P-384 or P-521")
+        case ed25519.Ed25519PublicKey():
+            pass
+        case _:
+            raise refuse(Reference.CSR_KEY, "keys are RSA, EC or Ed25519")
+
+
+def _check_extensions(extensions: x509.Extensions) -> None:
+    for extension in extensions:
+        match extension.value:
+            case x509.SubjectAlternativeName() | x509.SubjectKeyIdentifier():
+                pass
+            case x509.BasicConstraints(ca=False):
+                pass
+            case x509.KeyUsage(key_cert_sign=False, crl_sign=False):
+                pass
+            case x509.ExtendedKeyUsage() as usages if _HARMLESS_USAGES.issuperset(usages):
+                pass
+            case _:
+                name = extension.oid.dotted_string
+                raise refuse(
+                    Reference.CSR_EXTENSION, f"the CSR asks for something that is not given: extension {name}"
+                )
+
+
+def _check_names(subject: x509.Name, extensions: x509.Extensions, ordered: frozenset[Identifier]) -> None:
+    requested = set(_alternative_names(extensions))
+    addresses = {name.value for name in requested if name.type is IdentifierType.IP}
+    for attribute in subject:
+        if attribute.oid in _DROPPED_ATTRIBUTES:
+            continue
+        if attribute.oid != NameOID.COMMON_NAME:
+            name = attribute.oid.dotted_string
+            raise refuse(
+                Reference.CSR_NAMES, f"the CSR's subject holds something else than a common name: {name}"
+            )
+        common_name = str(attribute.value).lower()
+        # An address as common name is a repetition of its SAN, never a name of its own (FIN-11).
+        if common_name not in addresses:
+            requested.add(Identifier(IdentifierType.DNS, common_name))
+    if requested != ordered:
+        raise refuse(Reference.CSR_NAMES, _difference(requested, ordered))
+
+
+def _alternative_names(extensions: x509.Extensions) -> Iterable[Identifier]:
+    try:
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return
+    for name in names:
+        match name:
+            case x509.DNSName():
+                yield Identifier(IdentifierType.DNS, name.value.lower())
+            case x509.IPAddress(value=ipaddress.IPv4Address() | ipaddress.IPv6Address()):
+                yield Identifier(IdentifierType.IP, str(name.value))
+            case _:
+                raise refuse(
+                    Reference.CSR_NAMES, "the CSR holds a subject alternative name that is neither dns nor ip"
+                )
+
+
+def _difference(requested: set[Identifier], ordered: frozenset[Identifier]) -> str:
+    missing = ", ".join(sorted(name.value for name in ordered - requested))
+    surplus = ", ".join(sorted(name.value for name in requested - ordered))
+    parts = [f"lacks {missing}"] if missing else []
+    parts += [f"has {surplus} beside them"] if surplus else []
+    return f"put exactly the ordered names into the CSR: it {' and '.join(parts)}"

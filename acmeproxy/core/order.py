@@ -1,0 +1,160 @@
+"""Orders: a request for one certificate and how far it has come (RFC 8555 §7.1.3)."""
+
+import enum
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from acmeproxy.core.authorization import Authorization, AuthorizationStatus
+from acmeproxy.core.identifier import Identifier
+from acmeproxy.core.ids import AccountId, AuthorizationId, CertificateId, OrderId
+from acmeproxy.core.problem import Problem, problem
+from acmeproxy.core.reference import Reference
+
+
+class OrderStatus(enum.StrEnum):
+    """The states of an order (RFC 8555 §7.1.6)."""
+
+    PENDING = "pending"
+    READY = "ready"
+    PROCESSING = "processing"
+    VALID = "valid"
+    INVALID = "invalid"
+
+
+class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What we are about to have signed, written down before Vault hears of it (threat-model K10..K17).
+
+    `csr` is DER; `key` is the SHA-256 of its SubjectPublicKeyInfo in hex; `names` are the order's own;
+    `lifetime` is in seconds. `attempted_at` is the start of a call to Vault whose end is not known: while
+    it is set, a certificate may exist that we have not seen. `first_attempt_at` bounds the search for it.
+    """
+
+    id: str
+    csr: bytes
+    key: str
+    names: tuple[Identifier, ...]
+    lifetime: int
+    created_at: datetime
+    attempts: int = 0
+    attempted_at: datetime | None = None
+    first_attempt_at: datetime | None = None
+
+
+class Open(msgspec.Struct, frozen=True, tag="open"):
+    """Nothing was finalized yet: the authorizations decide."""
+
+
+class Processing(msgspec.Struct, frozen=True, tag="processing"):
+    """Finalized; the certificate is being made."""
+
+    intent: Intent
+
+
+class Issued(msgspec.Struct, frozen=True, tag="issued"):
+    """The certificate is there. `key` repeats the intent's, to know a repeated finalize."""
+
+    certificate_id: CertificateId
+    key: str
+    at: datetime
+
+
+class Abandoned(msgspec.Struct, frozen=True, tag="abandoned"):
+    """There will be no certificate, and why."""
+
+    error: Problem
+    at: datetime
+
+
+Progress = Open | Processing | Issued | Abandoned
+
+
+class Order(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One order of one account; identifiers and authorizations never change (NOR-08)."""
+
+    id: OrderId
+    account_id: AccountId
+    identifiers: tuple[Identifier, ...]
+    authorizations: tuple[AuthorizationId, ...]
+    created_at: datetime
+    expires: datetime
+    progress: Progress = Open()
+
+    def status(self, authorizations: Sequence[Authorization], now: datetime) -> OrderStatus:
+        """Derive the status from the progress and, while open, from the order's authorizations (ORD-09).
+
+        A finalized order is no longer ended by its own expiry: our slowness is not the client's fault.
+        """
+        match self.progress:
+            case Issued():
+                return OrderStatus.VALID
+            case Processing():
+                return OrderStatus.PROCESSING
+            case Abandoned():
+                return OrderStatus.INVALID
+            case Open():
+                return self._open_status({authorization.status(now) for authorization in authorizations}, now)
+
+    def _open_status(self, states: set[AuthorizationStatus], now: datetime) -> OrderStatus:
+        if now >= self.expires or not states <= {AuthorizationStatus.VALID, AuthorizationStatus.PENDING}:
+            return OrderStatus.INVALID
+        return OrderStatus.READY if states == {AuthorizationStatus.VALID} else OrderStatus.PENDING
+
+    def error(self, authorizations: Sequence[Authorization]) -> Problem | None:
+        """Return why the order is invalid, if processing or a validation failed (ORD-03)."""
+        if isinstance(self.progress, Abandoned):
+            return self.progress.error
+        failed = tuple(
+            msgspec.structs.replace(authorization.error, identifier=authorization.identifier.subject)
+            for authorization in authorizations
+            if authorization.error is not None
+        )
+        if isinstance(self.progress, Open) and failed:
+            names = ", ".join(f.identifier.value for f in failed if f.identifier)
+            summary = f"{names}: {failed[0].detail.partition(' [ref ')[0]}"
+            return msgspec.structs.replace(
+                problem(Reference.HTTP01_CONTENT, summary),
+                type=failed[0].type,
+                status=failed[0].status,
+                detail=failed[0].detail if len(failed) == 1 else summary,
+                subproblems=failed,
+            )
+        return None
+
+    def finalize(self, intent: Intent) -> "Order":
+        """Go from ready to processing; the caller has seen that the order is ready (OS-6)."""
+        return msgspec.structs.replace(self, progress=Processing(intent))
+
+    def attempt(self, now: datetime) -> "Order":
+        """Mark that a call to Vault begins now, before it begins (threat-model §4.2)."""
+        if not isinstance(self.progress, Processing):
+            return self
+        intent = self.progress.intent
+        marked = msgspec.structs.replace(
+            intent,
+            attempts=intent.attempts + 1,
+            attempted_at=now,
+            first_attempt_at=intent.first_attempt_at or now,
+        )
+        return msgspec.structs.replace(self, progress=Processing(marked))
+
+    def nothing_signed(self) -> "Order":
+        """Take the mark of the last attempt away: Vault said that it signed nothing."""
+        if not isinstance(self.progress, Processing):
+            return self
+        settled = msgspec.structs.replace(self.progress.intent, attempted_at=None)
+        return msgspec.structs.replace(self, progress=Processing(settled))
+
+    def issue(self, certificate_id: CertificateId, now: datetime) -> "Order":
+        """Go from processing to valid (OS-10)."""
+        if not isinstance(self.progress, Processing):
+            return self
+        issued = Issued(certificate_id, self.progress.intent.key, now)
+        return msgspec.structs.replace(self, progress=issued)
+
+    def abandon(self, error: Problem, now: datetime) -> "Order":
+        """End an order that is not issued (OS-11); issued and abandoned ones stay as they are."""
+        if isinstance(self.progress, Issued | Abandoned):
+            return self
+        return msgspec.structs.replace(self, progress=Abandoned(error, now))

@@ -1,0 +1,188 @@
+"""The catalogue of error references: every code a client can be shown, and what to do about it.
+
+`acmeproxy explain CODE` prints it; docs/errors.md is written from it.
+"""
+
+import enum
+from typing import Final
+
+
+class Reference(enum.Enum):
+    """A code, its ACME error type and HTTP status (conformance table 0.3), and advice for people."""
+
+    def __init__(self, type_: str, status: int, advice: str) -> None:
+        self.type = type_
+        self.status = status
+        self.advice = advice
+
+    @property
+    def code(self) -> str:
+        """The code as it is written in a detail: `NAME-NOT-ALLOWED`."""
+        return self.name.replace("_", "-")
+
+    # The envelope (RFC 8555 §6)
+    MEDIA_TYPE = ("malformed", 415, "Send Content-Type: application/jose+json and no Content-Encoding.")
+    BODY_SIZE = ("malformed", 413, "Requests end at 64 KiB. An ACME request is a few kilobytes.")
+    JWS_SHAPE = ("malformed", 400, "Send one flattened JWS: protected, payload, signature, all base64url.")
+    JWS_HEADER = ("malformed", 400, "The protected header needs alg, nonce, url and one of jwk or kid.")
+    JWS_ALGORITHM = ("badSignatureAlgorithm", 400, "Sign with one of the algorithms in the problem.")
+    JWS_SIGNATURE = ("malformed", 400, "The signature is not the named key's over this request.")
+    JWS_URL = (
+        "unauthorized",
+        403,
+        "The url header must equal the URL posted to, to the byte. Look for a proxy that rewrites.",
+    )
+    JWS_PAYLOAD = ("malformed", 400, "Send the JSON object that this resource asks for.")
+    NOT_EMPTY = ("malformed", 400, "This resource is only read: POST-as-GET has an empty payload.")
+    KEY_REFUSED = (
+        "badPublicKey",
+        400,
+        "Use RSA of 2048 to 8192 bits with e=65537, P-256, P-384, P-521 or Ed25519.",
+    )
+    NONCE = (
+        "badNonce",
+        400,
+        "Repeat the request with the nonce of this answer; clients do so by themselves.",
+    )
+    NOT_FOUND = ("malformed", 404, "No such resource here, or it belongs to another account.")
+    METHOD = ("malformed", 405, "ACME resources take POST; only directory and newNonce take GET.")
+
+    # Accounts (RFC 8555 §7.3)
+    ACCOUNT_UNKNOWN = (
+        "accountDoesNotExist",
+        400,
+        "Delete the client's account for this directory and register again.",
+    )
+    ACCOUNT_CLOSED = (
+        "unauthorized",
+        401,
+        "The account was deactivated or revoked for good: register with a new key.",
+    )
+    ACCOUNT_KEY_CERTIFIED = (
+        "badPublicKey",
+        400,
+        "An account key must not be the key of a certificate: make a new one.",
+    )
+    ACCOUNT_TERMS = (
+        "userActionRequired",
+        403,
+        "Agree to the terms of service: the client has an option for it.",
+    )
+    CONTACT_SCHEME = ("unsupportedContact", 400, "Only mailto: contacts are taken.")
+    CONTACT = ("invalidContact", 400, "Give at most 10 contacts, each mailto: with one plain address.")
+    EAB_REQUIRED = (
+        "externalAccountRequired",
+        403,
+        "Ask the PKI team for an EAB key (acmeproxy eab create TENANT) and give it to the client.",
+    )
+    EAB_SHAPE = (
+        "malformed",
+        400,
+        "externalAccountBinding is a flattened JWS with a MAC over the account's jwk.",
+    )
+    EAB_REFUSED = (
+        "unauthorized",
+        403,
+        "The EAB key is unknown, used up or revoked, or the hmac key is not its own.",
+    )
+
+    # Orders and names (RFC 8555 §7.4)
+    ORDER_SHAPE = ("malformed", 400, "identifiers is a list of objects with type and value.")
+    ORDER_SIZE = ("malformed", 400, "Ask for at most 100 names in one order.")
+    ORDER_DATES = (
+        "malformed",
+        400,
+        "Leave notBefore and notAfter away, or keep them inside the tenant's longest lifetime.",
+    )
+    NAME_SHAPE = ("malformed", 400, "Names are host names in A-label form: letters, digits, hyphens, dots.")
+    NAME_TYPE = (
+        "unsupportedIdentifier",
+        400,
+        "This tenant takes identifiers of type dns (and ip where it lists ranges).",
+    )
+    NAME_NOT_ALLOWED = (
+        "rejectedIdentifier",
+        400,
+        "names.allow of the tenant lacks it, or names.deny has it: take the right directory or ask the PKI team.",
+    )
+    NAME_WILDCARD = (
+        "rejectedIdentifier",
+        400,
+        "This tenant has no wildcards, or no DNS challenge to prove one.",
+    )
+    NAMES_REFUSED = ("rejectedIdentifier", 400, "Several names were refused: each subproblem says why.")
+    ORDER_NOT_READY = (
+        "orderNotReady",
+        403,
+        "Finalize once the order is ready; read the order for what is missing.",
+    )
+    CURSOR = ("malformed", 404, "Follow the next link as it was given.")
+
+    # Challenges (RFC 8555 §7.5, §8)
+    AUTHORIZATION_UPDATE = ("malformed", 400, "The only change an authorization takes is status deactivated.")
+    AUTHORIZATION_CLOSED = ("malformed", 400, "The authorization is final: place a new order.")
+    DNS_FAILED = ("dns", 400, "Make the name resolve in the DNS that this CA asks, then order again.")
+    EGRESS_DENIED = (
+        "connection",
+        400,
+        "The name leads to an address that this CA never connects to: see validation.egress.",
+    )
+    CONNECTION_FAILED = (
+        "connection",
+        400,
+        "Open the port to this CA's addresses and let the client listen on it.",
+    )
+    REDIRECT_REFUSED = (
+        "connection",
+        400,
+        "Redirect at most 10 times, to http port 80 or https port 443, never in a loop.",
+    )
+    TLS_FAILED = ("tls", 400, "The TLS handshake failed: offer TLS 1.2 or later.")
+    HTTP01_STATUS = (
+        "incorrectResponse",
+        403,
+        "Route /.well-known/acme-challenge/ to the ACME client, on every host behind the name.",
+    )
+    HTTP01_CONTENT = (
+        "incorrectResponse",
+        403,
+        "Something else answers for the token: an old file, another client, or another account's key.",
+    )
+    VALIDATION_ABANDONED = ("serverInternal", 500, "The CA failed at validating, not you: order again.")
+
+    # Finalize and certificates (RFC 8555 §7.4)
+    CSR_SHAPE = ("malformed", 400, "csr is the DER of a PKCS#10 request in unpadded base64url.")
+    CSR_REFUSED = ("badCSR", 400, "Make a CSR with a sound key and SHA-256 or better, signed by that key.")
+    CSR_NAMES = ("badCSR", 400, "Put exactly the ordered names into the CSR, no more and no fewer.")
+    CSR_EXTENSION = ("badCSR", 400, "Ask for nothing but names, key usage and server authentication.")
+    CSR_KEY = (
+        "badCSR",
+        400,
+        "Use a fresh key: not an account's, not a weak one, of a type that the tenant takes.",
+    )
+    SIGNING_REFUSED = (
+        "serverInternal",
+        500,
+        "The CA refused what the order promised: the PKI team finds the reason in the log under this order.",
+    )
+    SIGNING_ABANDONED = (
+        "serverInternal",
+        500,
+        "The CA could not be reached in time; nothing is wrong with the request: order again.",
+    )
+    CERTIFICATE_MISMATCH = (
+        "serverInternal",
+        500,
+        "The CA signed something else than was ordered. It was not delivered; the PKI team was alarmed.",
+    )
+
+    # Ours (RFC 9110 §15.6)
+    INTERNAL = (
+        "serverInternal",
+        500,
+        "The fault is here, not in the request: try again, then ask with the request id.",
+    )
+    STATE_AWAY = ("serverInternal", 503, "The state store does not answer: try again after the time given.")
+
+
+CODES: Final = {reference.code: reference for reference in Reference}

@@ -1,0 +1,1 @@
+"""Use cases, one public class each, and the ports that they need."""

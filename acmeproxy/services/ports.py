@@ -1,0 +1,103 @@
+"""What the use cases need from the world besides state: a clock, validators, a signer.
+
+Each docstring is the contract that its adapter keeps; `acmeproxy.services.stores` has those of state.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import msgspec
+
+from acmeproxy.core.challenge import ChallengeType
+from acmeproxy.core.identifier import Identifier
+from acmeproxy.core.order import Intent
+from acmeproxy.core.problem import Problem
+from acmeproxy.core.tenant import Tenant
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def __call__(self) -> datetime:
+        """Return now, aware, in UTC."""
+        ...
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a validator looks at: the identifier, and the answer that must be found there."""
+
+    identifier: Identifier
+    token: str
+    key_authorization: str
+
+
+class Validator(Protocol):
+    """Looks once whether a challenge's answer is in place (RFC 8555 §8).
+
+    `look` returns `None` when it is, or the problem that the client shall read. It ends within its own total
+    deadline, raises only for faults of ours, and never returns a byte of what the target answered (INV-10).
+    """
+
+    type: ChallengeType
+
+    async def look(self, target: Target) -> Problem | None:
+        """Look once."""
+        ...
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """What Vault answered: DER of the leaf, DER of its issuers upwards as sent, Vault's id of the request."""
+
+    leaf: bytes
+    issuers: tuple[bytes, ...]
+    request_id: str = ""
+
+
+class SigningDeferredError(Exception):
+    """Vault is away or busy, and nothing was signed: ask again later (FIN-22).
+
+    `retry_after` is Vault's own wish, if it gave one.
+    """
+
+    def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class SigningUncertainError(Exception):
+    """The answer was lost: Vault may have signed. Look for the certificate before asking again (K12..K16)."""
+
+
+class SigningRefusedError(Exception):
+    """Vault said no for good, to this request (a 400). The text is for the log only, never for the client."""
+
+
+class Signer(Protocol):
+    """Signs under a tenant's role, in store mode. Never repeats a call by itself."""
+
+    async def sign(self, tenant: Tenant, intent: Intent) -> Signed:
+        """Have the intent signed: its names, its key, its lifetime, nothing else.
+
+        Raises:
+            SigningDeferredError: Nothing was signed, later may be better.
+            SigningUncertainError: Something may have been signed.
+            SigningRefusedError: Nothing was signed and never will be.
+        """
+        ...
+
+    async def find(self, tenant: Tenant, intent: Intent) -> Sequence[Signed]:
+        """Look in Vault's store for what was signed for an intent since its first attempt, earliest first.
+
+        Raises:
+            SigningDeferredError: Vault cannot be asked now.
+        """
+        ...
+
+    async def revoke(self, tenant: Tenant, certificate: bytes) -> None:
+        """Revoke a certificate (DER); one that is revoked already is fine.
+
+        Raises:
+            SigningDeferredError: Vault did not say yes; ask again.
+        """
+        ...

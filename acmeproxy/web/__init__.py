@@ -1,0 +1,1 @@
+"""HTTP: the ACME resources, health and metrics."""

@@ -1,0 +1,1 @@
+"""What happens without a client waiting on the line."""
