@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorit
 
 from acmeproxy.core.encoding import NotCanonicalError, b64url_decode
 from acmeproxy.core.identifier import Identifier, IdentifierType
-from acmeproxy.core.jwk import spki_sha256
+from acmeproxy.core.jwk import AccountKey, spki_sha256
 from acmeproxy.core.problem import refuse
 from acmeproxy.core.reference import Reference
 
@@ -50,10 +50,15 @@ _HARMLESS_USAGES: Final = frozenset({ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKe
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A CSR that may be signed: its DER and the SHA-256 of its public key's SubjectPublicKeyInfo in hex."""
+    """A CSR that may be signed.
+
+    `key` is the SHA-256 of its public key's SubjectPublicKeyInfo in hex, `thumbprint` that key's as an
+    account key (RFC 7638), since no account's key may be certified (RFC 8555 §11.1).
+    """
 
     der: bytes
     key: str
+    thumbprint: str
 
 
 def decode(text: str) -> bytes:
@@ -69,6 +74,14 @@ def decode(text: str) -> bytes:
     if not der:
         raise refuse(Reference.CSR_SHAPE, "csr is empty")
     return der
+
+
+def key_thumbprint(der: bytes) -> str | None:
+    """Return the thumbprint of a CSR's key if it can be told, before anything else about it is known."""
+    try:
+        return AccountKey.of(x509.load_der_x509_csr(der).public_key()).thumbprint
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
 
 
 def check(der: bytes, ordered: Iterable[Identifier]) -> Request:
@@ -94,7 +107,7 @@ def check(der: bytes, ordered: Iterable[Identifier]) -> Request:
     _check_key(key)
     _check_extensions(extensions)
     _check_names(subject, extensions, frozenset(ordered))
-    return Request(der, spki_sha256(key))
+    return Request(der, spki_sha256(key), AccountKey.of(key).thumbprint)
 
 
 def _check_key(key: object) -> None:

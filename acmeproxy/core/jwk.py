@@ -42,6 +42,7 @@ _CURVES: Final = {
     "P-384": _Curve("ES384", 48, hashes.SHA384()),
     "P-521": _Curve("ES512", 66, hashes.SHA512()),
 }
+_CURVE_NAMES: Final = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 _ED25519_OCTETS: Final = 32
 
 
@@ -89,6 +90,29 @@ class AccountKey(msgspec.Struct, frozen=True):
         """Return the key of a stored account."""
         algorithm = {"RSA": "RS256", "OKP": "EdDSA"}.get(members["kty"])
         return cls(tuple(sorted(members.items())), algorithm or _CURVES[members["crv"]].algorithm)
+
+    @classmethod
+    def of(cls, key: object) -> "AccountKey":
+        """Return the account key that a public key of `cryptography` would be.
+
+        Raises:
+            TypeError: No account can have such a key.
+        """
+        match key:
+            case rsa.RSAPublicKey():
+                numbers = key.public_numbers()
+                return cls((("e", _number(numbers.e)), ("kty", "RSA"), ("n", _number(numbers.n))), "RS256")
+            case ec.EllipticCurvePublicKey() if key.curve.name in _CURVE_NAMES:
+                name = _CURVE_NAMES[key.curve.name]
+                point, octets = key.public_numbers(), _CURVES[name].octets
+                x, y = (b64url_encode(n.to_bytes(octets)) for n in (point.x, point.y))
+                members = (("crv", name), ("kty", "EC"), ("x", x), ("y", y))
+                return cls(members, _CURVES[name].algorithm)
+            case ed25519.Ed25519PublicKey():
+                x = b64url_encode(key.public_bytes_raw())
+                return cls((("crv", "Ed25519"), ("kty", "OKP"), ("x", x)), "EdDSA")
+            case _:
+                raise TypeError("no account has a key of this type")
 
     @property
     def jwk(self) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Orders: a request for one certificate and how far it has come (RFC 8555 §7.1.3)."""
 
 import enum
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -53,10 +54,10 @@ class Processing(msgspec.Struct, frozen=True, tag="processing"):
 
 
 class Issued(msgspec.Struct, frozen=True, tag="issued"):
-    """The certificate is there. `key` repeats the intent's, to know a repeated finalize."""
+    """The certificate is there. `csr` is the SHA-256 of the CSR in hex, to know a repeated finalize (K18)."""
 
     certificate_id: CertificateId
-    key: str
+    csr: str
     at: datetime
 
 
@@ -139,6 +140,16 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
         )
         return msgspec.structs.replace(self, progress=Processing(marked))
 
+    def repeats(self, csr: bytes) -> bool:
+        """Tell whether the order was finalized with this very CSR, so that asking again is no new request."""
+        match self.progress:
+            case Processing(intent=intent):
+                return intent.csr == csr
+            case Issued(csr=known):
+                return known == digest(csr)
+            case _:
+                return False
+
     def nothing_signed(self) -> "Order":
         """Take the mark of the last attempt away: Vault said that it signed nothing."""
         if not isinstance(self.progress, Processing):
@@ -150,7 +161,7 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
         """Go from processing to valid (OS-10)."""
         if not isinstance(self.progress, Processing):
             return self
-        issued = Issued(certificate_id, self.progress.intent.key, now)
+        issued = Issued(certificate_id, digest(self.progress.intent.csr), now)
         return msgspec.structs.replace(self, progress=issued)
 
     def abandon(self, error: Problem, now: datetime) -> "Order":
@@ -158,3 +169,8 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
         if isinstance(self.progress, Issued | Abandoned):
             return self
         return msgspec.structs.replace(self, progress=Abandoned(error, now))
+
+
+def digest(csr: bytes) -> str:
+    """Return the SHA-256 of a CSR's DER in hex."""
+    return hashlib.sha256(csr).hexdigest()

@@ -103,7 +103,7 @@ class Reference(enum.Enum):
     NAME_NOT_ALLOWED = (
         "rejectedIdentifier",
         400,
-        "names.allow of the tenant lacks it, or names.deny has it: take the right directory or ask the PKI team.",
+        "names.allow lacks the name, or names.deny has it: take the right directory or ask the PKI team.",
     )
     NAME_WILDCARD = (
         "rejectedIdentifier",

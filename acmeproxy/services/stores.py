@@ -61,13 +61,17 @@ class NonceFault(enum.StrEnum):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What a request needs to be judged: its signer by account or by key, and the object it is about."""
+    """What a request needs to be judged: its signer by account or by key, and the object it is about.
+
+    `held_key` is the thumbprint of a key that must not be an account's (KEY-10).
+    """
 
     account: AccountId | None = None
     thumbprint: str | None = None
     order: OrderId | None = None
     authorization: AuthorizationId | None = None
     certificate: CertificateId | None = None
+    held_key: str | None = None
 
 
 class Admitted(msgspec.Struct, frozen=True):
@@ -78,6 +82,7 @@ class Admitted(msgspec.Struct, frozen=True):
     order: OrderWithAuthorizations | None = None
     authorization: Stored[Authorization] | None = None
     certificate: Certificate | None = None
+    key_held: bool = False
 
 
 class Gate(Protocol):
@@ -116,8 +121,8 @@ class Accounts(Protocol):
         """
         ...
 
-    async def holds(self, tenant: TenantName, thumbprint: str) -> bool:
-        """Tell whether a key is an account's (KEY-10)."""
+    async def find(self, tenant: TenantName, thumbprint: str) -> Stored[Account] | None:
+        """Return the account that a key names."""
         ...
 
     def new_id(self, thumbprint: str) -> AccountId:
@@ -180,6 +185,18 @@ class Orders(Protocol):
         """
         ...
 
+    async def look_again(self, owner: Owner, order: Order, when: datetime) -> None:
+        """Have a worker look at a processing order at some time."""
+        ...
+
+    async def delivered(self, owner: Owner, certificate_id: CertificateId) -> str | None:
+        """Return the serial of the certificate that an order ended with."""
+        ...
+
+    async def drop(self, owner: Owner, order: Order) -> None:
+        """Have workers look at it no more; the document stays as it is."""
+        ...
+
     async def conclude(
         self, owner: Owner, stored: Stored[Order], order: Order, certificate: Certificate | None
     ) -> None:
@@ -226,6 +243,10 @@ class Authorizations(Protocol):
         Raises:
             StaleError: Changed meanwhile.
         """
+        ...
+
+    async def drop(self, owner: Owner, authorization: Authorization) -> None:
+        """Have workers look at it no more; the document stays as it is."""
         ...
 
 

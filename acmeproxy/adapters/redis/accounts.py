@@ -4,6 +4,7 @@ from acmeproxy.adapters.redis import keys
 from acmeproxy.adapters.redis.commit import Commit
 from acmeproxy.adapters.redis.connection import Call, Connection
 from acmeproxy.adapters.redis.documents import decode, encode
+from acmeproxy.adapters.redis.documents import stored as stored_document
 from acmeproxy.core.account import Account
 from acmeproxy.core.eab import EabKey
 from acmeproxy.core.ids import AccountId, TenantName
@@ -41,10 +42,14 @@ class RedisAccounts:
         commit.replace(keys.account(owner), stored, account)
         await commit.run(self._connection)
 
-    async def holds(self, tenant: TenantName, thumbprint: str) -> bool:
-        """Tell whether a key is an account's."""
-        found = await self._connection.read(Call("EXISTS", (keys.key_holder(tenant, thumbprint),)))
-        return bool(found[0])
+    async def find(self, tenant: TenantName, thumbprint: str) -> Stored[Account] | None:
+        """Return the account that a key names."""
+        holder = (await self._connection.read(Call("GET", (keys.key_holder(tenant, thumbprint),))))[0]
+        if holder is None:
+            return None
+        owner = Owner(tenant, AccountId(holder.decode()))
+        document = (await self._connection.read(Call("GET", (keys.account(owner),))))[0]
+        return stored_document(document, Account) if document else None
 
 
 class RedisEabKeys:

@@ -52,6 +52,10 @@ class RedisAuthorizations:
         commit = self._replacing(owner, stored, authorization).finished(_job(owner, authorization))
         await commit.tell(authorization.id, authorization).run(self._connection)
 
+    async def drop(self, owner: Owner, authorization: Authorization) -> None:
+        """Have workers look at it no more."""
+        await Commit(keys.tag(owner)).finished(_job(owner, authorization)).run(self._connection)
+
     def _replacing(self, owner: Owner, stored: Stored[Authorization], authorization: Authorization) -> Commit:
         commit = Commit(keys.tag(owner))
         key = keys.authorization(owner, authorization.id)

@@ -71,6 +71,8 @@ class RedisGate:
             calls.append(Call("GET", (keys.authorization(owner, wanted.authorization),)))
         if wanted.certificate:
             calls.append(Call("GET", (keys.certificate(owner, wanted.certificate),)))
+        if wanted.held_key:
+            calls.append(Call("EXISTS", (keys.key_holder(tenant, wanted.held_key),)))
         return calls
 
     async def _admitted(
@@ -85,6 +87,7 @@ class RedisGate:
             return Admitted(fault, account=stored(document, Account) if document else None)
         if not wanted.account or answers[0] is None:
             return Admitted(fault)
+        held = bool(answers.pop()) if wanted.held_key else False
         found = answers[1] if len(answers) > 1 else None
         return Admitted(
             fault,
@@ -92,4 +95,5 @@ class RedisGate:
             order=load_order(found) if wanted.order and found else None,
             authorization=stored(found, Authorization) if wanted.authorization and found else None,
             certificate=decode(found, Certificate) if wanted.certificate and found else None,
+            key_held=held,
         )

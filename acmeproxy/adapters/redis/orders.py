@@ -7,11 +7,11 @@ from typing import Final
 from acmeproxy.adapters.redis import keys
 from acmeproxy.adapters.redis.commit import Commit
 from acmeproxy.adapters.redis.connection import Call, Connection, script
-from acmeproxy.adapters.redis.documents import stored
+from acmeproxy.adapters.redis.documents import decode, stored
 from acmeproxy.core.account import Account
 from acmeproxy.core.authorization import Authorization
 from acmeproxy.core.certificate import Certificate
-from acmeproxy.core.ids import OrderId
+from acmeproxy.core.ids import CertificateId, OrderId
 from acmeproxy.core.job import Job, JobKind
 from acmeproxy.core.order import Order
 from acmeproxy.services.ports import Clock
@@ -89,6 +89,19 @@ class RedisOrders:
         written = commit.replace(keys.order(owner, order.id), stored, order, KEEP_ISSUED)
         await commit.look_at(_job(owner, order), look_at).run(self._connection)
         return written
+
+    async def look_again(self, owner: Owner, order: Order, when: datetime) -> None:
+        """Have a worker look at a processing order at some time."""
+        await Commit(keys.tag(owner)).look_at(_job(owner, order), when).run(self._connection)
+
+    async def delivered(self, owner: Owner, certificate_id: CertificateId) -> str | None:
+        """Return the serial of the certificate that an order ended with."""
+        document = (await self._connection.read(Call("GET", (keys.certificate(owner, certificate_id),))))[0]
+        return decode(document, Certificate).serial if document else None
+
+    async def drop(self, owner: Owner, order: Order) -> None:
+        """Have workers look at it no more."""
+        await Commit(keys.tag(owner)).finished(_job(owner, order)).run(self._connection)
 
     async def conclude(
         self, owner: Owner, stored: Stored[Order], order: Order, certificate: Certificate | None

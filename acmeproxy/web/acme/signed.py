@@ -1,0 +1,66 @@
+"""The way from an HTTP POST to somebody who signed it (RFC 8555 §6.2, conformance 0.5 steps 2 and 3)."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from aiohttp import web
+
+from acmeproxy.core import jws
+from acmeproxy.core.problem import refuse
+from acmeproxy.core.reference import Reference
+from acmeproxy.services.authentication import Applicant, Principal, SignedRequest
+from acmeproxy.services.stores import Wanted
+from acmeproxy.web.acme.tenancy import links_of, tenant_of
+from acmeproxy.web.keys import SERVICES
+
+MAX_BODY: Final = 64 * 1024
+_NOTHING: Final = Wanted()
+_BODY_PATIENCE: Final = timedelta(seconds=10)
+
+
+async def principal(request: web.Request, wanted: Wanted | Callable[[bytes], Wanted] = _NOTHING) -> Principal:
+    """Authenticate an account's request, and read with it what it is about.
+
+    Raises:
+        AcmeError: See `Authentication.by_account`; also `malformed` with status 413 or 415.
+    """
+    signed = await _signed(request)
+    ask = wanted if callable(wanted) else lambda _: wanted
+    return await request.app[SERVICES].authentication.by_account(signed, ask)
+
+
+async def applicant(request: web.Request) -> Applicant:
+    """Authenticate a request that carries its own key.
+
+    Raises:
+        AcmeError: See `Authentication.by_key`; also `malformed` with status 413 or 415.
+    """
+    return await request.app[SERVICES].authentication.by_key(await _signed(request))
+
+
+async def _signed(request: web.Request) -> SignedRequest:
+    tenant, links = tenant_of(request), links_of(request)
+    if request.content_type.lower() != jws.MEDIA_TYPE or "Content-Type" not in request.headers:
+        raise refuse(Reference.MEDIA_TYPE, f"send Content-Type {jws.MEDIA_TYPE}")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise refuse(Reference.MEDIA_TYPE, "send the body as it is, without Content-Encoding")
+    # The path as sent: what was handed out needs no escaping, so that an escaped spelling is another URL.
+    url = request.app[SERVICES].public_url + request.raw_path
+    return SignedRequest(tenant, url, await _body(request), links.account_prefix)
+
+
+async def _body(request: web.Request) -> bytes:
+    if request.content_length is not None and request.content_length > MAX_BODY:
+        raise refuse(Reference.BODY_SIZE, "the request is larger than 64 KiB")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_PATIENCE.total_seconds()):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise refuse(Reference.BODY_SIZE, "the request is larger than 64 KiB")
+    except TimeoutError:
+        raise refuse(Reference.JWS_SHAPE, "the request body did not arrive within 10 s") from None
+    return bytes(body)

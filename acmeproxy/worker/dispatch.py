@@ -1,0 +1,83 @@
+"""From a job to the use case that does it; the worker's edge, where every fault is caught and told."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from acmeproxy.core.ids import TenantName
+from acmeproxy.core.job import Job, JobKind
+from acmeproxy.core.tenant import Tenant
+from acmeproxy.services.issuance import Issuance
+from acmeproxy.services.reports import Report
+from acmeproxy.services.signing import Signing
+from acmeproxy.services.stores import StateAwayError
+from acmeproxy.services.validation import Validation
+from acmeproxy.telemetry import Metrics
+
+_LOG: Final = structlog.get_logger()
+#: Longer than any deadline inside a job; what outlives it is a fault of ours.
+_DEADLINE: Final = timedelta(seconds=120)
+
+
+class Dispatch:
+    """Does one job and says in one log line what came of it. Never raises: an unfinished job is due again."""
+
+    def __init__(
+        self,
+        validation: Validation,
+        issuance: Issuance,
+        signing: Signing,
+        tenants: Mapping[TenantName, Tenant],
+        metrics: Metrics,
+    ) -> None:
+        self._validation = validation
+        self._issuance = issuance
+        self._signing = signing
+        self._tenants = tenants
+        self._metrics = metrics
+
+    async def __call__(self, job: Job) -> None:
+        """Do a job."""
+        begun = time.perf_counter()
+        try:
+            async with asyncio.timeout(_DEADLINE.total_seconds()):
+                report = await self._done(job)
+        except StateAwayError as error:
+            report = Report("state-away", {"reason": str(error)}, alarm=True)
+        except Exception:  # noqa: BLE001 - the worker boundary, one of two such places (design §10)
+            _LOG.exception("job.failed", kind=job.kind.value, tenant=job.tenant, subject=job.subject)
+            report = Report("failed", alarm=True)
+        self._record(job, report, time.perf_counter() - begun)
+
+    async def _done(self, job: Job) -> Report:
+        match job.kind:
+            case JobKind.VALIDATE:
+                return await self._validation.look(job)
+            case JobKind.ISSUE:
+                return await self._issuance.issue(job)
+            case JobKind.REVOKE_SURPLUS:
+                tenant = self._tenants.get(job.tenant)
+                return await self._signing.revoke_surplus(job, tenant) if tenant else Report("dropped")
+
+    def _record(self, job: Job, report: Report, seconds: float) -> None:
+        self._metrics.jobs.labels(job.kind.value, report.outcome).inc()
+        if job.kind is JobKind.VALIDATE and "method" in report.fields:
+            method = report.fields["method"]
+            self._metrics.validations.labels(job.tenant, method, report.outcome).inc()
+            self._metrics.validation_duration.labels(method).observe(seconds)
+        if report.outcome in {"issued", "adopted"}:
+            self._metrics.certificates_issued.labels(job.tenant).inc()
+        log = _LOG.error if report.alarm else _LOG.info
+        log(
+            f"job.{report.outcome}",
+            kind=job.kind.value,
+            tenant=job.tenant,
+            account=job.account,
+            subject=job.subject,
+            duration_ms=round(seconds * 1000, 1),
+            **report.fields,
+        )

@@ -1,0 +1,97 @@
+"""Takes jobs, does many at a time, keeps them while it works, and lets none be lost (K7, K20)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from acmeproxy.core.job import JobKind
+from acmeproxy.services.queue import Delivery, Queue
+from acmeproxy.services.stores import StateAwayError
+from acmeproxy.worker.dispatch import Dispatch
+
+#: Waiting for strangers costs nearly nothing, signing holds a thread: each kind has its own places.
+LIMITS: Final = {JobKind.VALIDATE: 500, JobKind.ISSUE: 64, JobKind.REVOKE_SURPLUS: 8}
+
+_LOG: Final = structlog.get_logger()
+_KEEP_EVERY: Final = timedelta(seconds=2)
+_RECLAIM_EVERY: Final = timedelta(seconds=2)
+_SWEEP_EVERY: Final = timedelta(milliseconds=500)
+_AWAY_PAUSE: Final = timedelta(seconds=1)
+
+
+class Runner:
+    """The worker role: runs until it is told to drain, then finishes what it has begun."""
+
+    def __init__(self, queue: Queue, dispatch: Dispatch, limits: Mapping[JobKind, int] = LIMITS) -> None:
+        self._queue = queue
+        self._dispatch = dispatch
+        self._places = {kind: asyncio.Semaphore(limit) for kind, limit in limits.items()}
+        self._most = sum(limits.values())
+        self._held: set[Delivery] = set()
+        self._draining = asyncio.Event()
+
+    def drain(self) -> None:
+        """Take nothing more; `run` returns when what was begun is done."""
+        self._draining.set()
+
+    async def run(self) -> None:
+        """Work until drained."""
+        async with asyncio.TaskGroup() as chores:
+            background = [
+                chores.create_task(self._every(_KEEP_EVERY, self._keep)),
+                chores.create_task(self._every(_SWEEP_EVERY, self._sweep)),
+            ]
+            async with asyncio.TaskGroup() as jobs:
+                reclaiming = jobs.create_task(self._every(_RECLAIM_EVERY, lambda: self._reclaim(jobs)))
+                while not self._draining.is_set():
+                    await self._take(jobs)
+                reclaiming.cancel()
+            for chore in background:
+                chore.cancel()
+
+    async def _take(self, jobs: asyncio.TaskGroup) -> None:
+        if len(self._held) >= self._most:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._draining.wait(), _SWEEP_EVERY.total_seconds())
+            return
+        try:
+            self._begin(jobs, await self._queue.take())
+        except StateAwayError as error:
+            _LOG.warning("worker.waiting", reason=str(error))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._draining.wait(), _AWAY_PAUSE.total_seconds())
+
+    async def _reclaim(self, jobs: asyncio.TaskGroup) -> None:
+        self._begin(jobs, await self._queue.reclaim())
+
+    def _begin(self, jobs: asyncio.TaskGroup, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            if delivery not in self._held:
+                self._held.add(delivery)
+                jobs.create_task(self._work(delivery))
+
+    async def _work(self, delivery: Delivery) -> None:
+        try:
+            async with self._places[delivery.job.kind]:
+                await self._dispatch(delivery.job)
+            # If the job cannot be taken off now, it is reclaimed and found to be done.
+            with suppress(StateAwayError):
+                await self._queue.finish(delivery)
+        finally:
+            self._held.discard(delivery)
+
+    async def _keep(self) -> None:
+        await self._queue.keep(list(self._held))
+
+    async def _sweep(self) -> None:
+        await self._queue.sweep()
+
+    async def _every(self, pause: timedelta, chore: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            with suppress(StateAwayError):
+                await chore()
+            await asyncio.sleep(pause.total_seconds())
