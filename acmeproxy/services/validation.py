@@ -1,21 +1,19 @@
-"""Challenges are answered by clients and looked at by workers (RFC 8555 §7.5.1, §8)."""
+"""Challenges are looked at by workers, again and again if need be (RFC 8555 §8, §8.2)."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 
 import msgspec
 
-from acmeproxy.core import payload
 from acmeproxy.core.authorization import Authorization, AuthorizationStatus
-from acmeproxy.core.challenge import Challenge, ChallengeStatus, ChallengeType, key_authorization
+from acmeproxy.core.challenge import Challenge, ChallengeStatus, ChallengeType
 from acmeproxy.core.ids import AuthorizationId
 from acmeproxy.core.job import Job
-from acmeproxy.core.problem import Problem, problem, refuse
+from acmeproxy.core.problem import Problem, problem
 from acmeproxy.core.reference import Reference
-from acmeproxy.services.authentication import Principal
 from acmeproxy.services.ports import Clock, Target, Validator
 from acmeproxy.services.reports import Report
-from acmeproxy.services.stores import Authorizations, Outcomes, Owner, StaleError, Stored
+from acmeproxy.services.stores import Authorizations, Owner, StaleError, Stored
 
 
 class Retries(msgspec.Struct, frozen=True):
@@ -29,51 +27,20 @@ class Retries(msgspec.Struct, frozen=True):
 
 
 class Validation:
-    """Takes answers and looks at them."""
+    """Looks at answered challenges."""
 
-    def __init__(  # noqa: PLR0913 - what it needs, each named at its one place of use
+    def __init__(
         self,
         authorizations: Authorizations,
-        outcomes: Outcomes,
         validators: Mapping[ChallengeType, Validator],
         clock: Clock,
         *,
-        patience: timedelta,
         retries: Retries,
     ) -> None:
         self._authorizations = authorizations
-        self._outcomes = outcomes
         self._validators = validators
         self._clock = clock
-        self._patience = patience
         self._retries = retries
-
-    async def respond(
-        self, principal: Principal, stored: Stored[Authorization], challenge: Challenge
-    ) -> Authorization:
-        """Read a challenge, or take the client's answer and wait a moment for the verdict (§7.5.1).
-
-        Raises:
-            AcmeError: `malformed`, for a payload that is no object or an authorization that is final.
-        """
-        before = stored.value
-        if not principal.payload:
-            return before
-        payload.parse(principal.payload, payload.ChallengeResponse)
-        status = before.status(self._clock())
-        if status not in {AuthorizationStatus.PENDING, AuthorizationStatus.VALID}:
-            text = f"the authorization is {status.value}: place a new order"
-            raise refuse(Reference.AUTHORIZATION_CLOSED, text)
-        if status is AuthorizationStatus.VALID or challenge.status is not ChallengeStatus.PENDING:
-            return before
-        proof = key_authorization(challenge.token, principal.account.value.thumbprint)
-        after = before.replace_challenge(challenge.answer(proof, self._clock()))
-        with self._outcomes.authorization(before.id) as watch:
-            try:
-                await self._authorizations.answer(principal.owner, stored, after)
-            except StaleError:
-                return await self._again(principal.owner, before)
-            return await watch.outcome(self._patience) or after
 
     async def look(self, job: Job) -> Report:
         """Look once at every answered challenge of an authorization, and settle or repeat it."""
@@ -89,10 +56,24 @@ class Validation:
             # Deactivated, expired or settled meanwhile: nothing is looked at any more (VAL-09).
             await self._authorizations.drop(owner, stored.value)
             return Report("dropped")
-        return await self._look_at(owner, stored, answered[0])
+        fault = await self._seen(stored.value, answered[0])
+        return await self._settle(owner, stored, answered[0], fault)
 
-    async def _look_at(self, owner: Owner, stored: Stored[Authorization], challenge: Challenge) -> Report:
-        fault = await self._seen(stored.value, challenge)
+    async def give_up(self, job: Job) -> Report:
+        """Count an attempt that broke in our own hands, so that it cannot break for ever (VAL-12)."""
+        owner = Owner(job.tenant, job.account)
+        found = await self._authorizations.load(owner, AuthorizationId(job.subject))
+        answered = (
+            [c for c in found[1].value.challenges if c.status is ChallengeStatus.PROCESSING] if found else []
+        )
+        if found is None or not answered:
+            return Report("gone")
+        fault = problem(Reference.VALIDATION_ABANDONED, "the CA failed at looking, not you: order again")
+        return await self._settle(owner, found[1], answered[0], fault)
+
+    async def _settle(
+        self, owner: Owner, stored: Stored[Authorization], challenge: Challenge, fault: Problem | None
+    ) -> Report:
         now = self._clock()
         last = fault is None or challenge.attempts + 1 >= self._retries.attempts
         if fault is None or last:
@@ -123,8 +104,3 @@ class Validation:
         return await validator.look(
             Target(authorization.identifier.base, challenge.token, challenge.key_authorization)
         )
-
-    async def _again(self, owner: Owner, before: Authorization) -> Authorization:
-        """Two answers at once: the other one counted (CHL-18)."""
-        found = await self._authorizations.load(owner, before.id)
-        return found[1].value if found else before

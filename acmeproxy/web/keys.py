@@ -13,8 +13,8 @@ from acmeproxy.services.finalization import Finalization
 from acmeproxy.services.ordering import Ordering
 from acmeproxy.services.ports import Clock
 from acmeproxy.services.registration import Registration
+from acmeproxy.services.responding import Responding
 from acmeproxy.services.stores import Gate
-from acmeproxy.services.validation import Validation
 from acmeproxy.telemetry import Metrics
 
 #: Answers, by dependency, `ok` or what is wrong with it.
@@ -30,7 +30,7 @@ class Services(msgspec.Struct, frozen=True):
     authentication: Authentication
     registration: Registration
     ordering: Ordering
-    validation: Validation
+    responding: Responding
     finalization: Finalization
     clock: Clock
     metrics: Metrics

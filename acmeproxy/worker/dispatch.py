@@ -44,14 +44,22 @@ class Dispatch:
         """Do a job."""
         begun = time.perf_counter()
         try:
-            async with asyncio.timeout(_DEADLINE.total_seconds()):
-                report = await self._done(job)
+            report = await self._bounded(job)
         except StateAwayError as error:
             report = Report("state-away", {"reason": str(error)}, alarm=True)
+        self._record(job, report, time.perf_counter() - begun)
+
+    async def _bounded(self, job: Job) -> Report:
+        try:
+            async with asyncio.timeout(_DEADLINE.total_seconds()):
+                return await self._done(job)
+        except StateAwayError:
+            raise
         except Exception:  # noqa: BLE001 - the worker boundary, one of two such places (design §10)
             _LOG.exception("job.failed", kind=job.kind.value, tenant=job.tenant, subject=job.subject)
-            report = Report("failed", alarm=True)
-        self._record(job, report, time.perf_counter() - begun)
+            if job.kind is JobKind.VALIDATE:
+                return await self._validation.give_up(job)
+            return Report("failed", alarm=True)
 
     async def _done(self, job: Job) -> Report:
         match job.kind:

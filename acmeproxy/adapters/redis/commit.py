@@ -23,6 +23,7 @@ class Commit:
     def __init__(self, tag: str) -> None:
         self._tag = tag
         self._keys: list[str] = []
+        self._values: list[bytes] = []
         self._plan: dict[str, list[tuple[object, ...]]] = {
             part: [] for part in ("expect", "write", "delete", "rank", "unrank", "enqueue", "tell")
         }
@@ -60,32 +61,34 @@ class Commit:
 
     def rank(self, key: str, score: float, member: str) -> "Commit":
         """Put a member into a sorted set."""
-        self._plan["rank"].append((self._position(key), score, member))
+        self._plan["rank"].append((self._position(key), score, self._value(member.encode())))
         return self
 
     def enqueue(self, job: Job, now: datetime) -> "Commit":
         """Have a job done now, and looked at again if nobody finishes it."""
-        self._plan["enqueue"].append((self._position(keys.jobs(self._tag)), encode(job)))
+        self._plan["enqueue"].append((self._position(keys.jobs(self._tag)), self._value(encode(job))))
         return self.look_at(job, now + LEASE)
 
     def look_at(self, job: Job, when: datetime) -> "Commit":
         """Have a job done at some time."""
-        self._plan["rank"].append((self._position(keys.due(self._tag)), when.timestamp(), encode(job)))
+        due = self._position(keys.due(self._tag))
+        self._plan["rank"].append((due, when.timestamp(), self._value(encode(job))))
         return self
 
     def finished(self, job: Job) -> "Commit":
         """Have a job not done again."""
-        self._plan["unrank"].append((self._position(keys.due(self._tag)), encode(job)))
+        self._plan["unrank"].append((self._position(keys.due(self._tag)), self._value(encode(job))))
         return self
 
     def tell(self, subject: str, document: D) -> "Commit":
         """Notify who waits for a subject, with the document as it became."""
-        self._plan["tell"].append((keys.OUTCOMES, subject.encode() + b" " + encode(document)))
+        self._plan["tell"].append((keys.OUTCOMES, self._value(subject.encode() + b" " + encode(document))))
         return self
 
     def call(self) -> Call:
         """Return the script call."""
-        return script("commit", self._keys, msgspec.msgpack.encode(self._plan))
+        # Lua reads no binary strings in MessagePack: what is written goes beside the plan.
+        return script("commit", self._keys, msgspec.msgpack.encode(self._plan), *self._values)
 
     async def run(self, connection: Connection) -> None:
         """Do it, durably.
@@ -99,8 +102,12 @@ class Commit:
 
     def _write(self, key: str, octets: bytes, keep: timedelta | None) -> "Commit":
         seconds = int(keep.total_seconds()) if keep else 0
-        self._plan["write"].append((self._position(key), octets, seconds))
+        self._plan["write"].append((self._position(key), self._value(octets), seconds))
         return self
+
+    def _value(self, octets: bytes) -> int:
+        self._values.append(octets)
+        return len(self._values) + 1
 
     def _position(self, key: str) -> int:
         if key not in self._keys:

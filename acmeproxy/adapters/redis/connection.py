@@ -1,5 +1,6 @@
 """The connection: deadlines, scripts, durability, and one meaning for every failure (RED-07, RED-08)."""
 
+import asyncio
 import enum
 import importlib.resources
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -12,10 +13,12 @@ import redis.asyncio
 from redis.asyncio.client import PubSub
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from acmeproxy.adapters.redis import keys
 from acmeproxy.services.stores import StateAwayError
 
 _PACKAGE: Final = "acmeproxy.adapters.redis.scripts"
 _SCRIPTS: Final = ("commit", "redeem", "load_order", "sweep")
+_PROBE_PATIENCE: Final = timedelta(milliseconds=500)
 _FSYNC_PATIENCE: Final = timedelta(milliseconds=1500)
 
 
@@ -68,6 +71,15 @@ class Connection:
         if self._fsync and answers.pop()[0] < 1:
             raise StateAwayError("the state store did not make the write durable in time")
         return answers
+
+    async def state(self) -> str:
+        """Say `ok` if the server takes writes now, or what is wrong."""
+        try:
+            async with asyncio.timeout(_PROBE_PATIENCE.total_seconds()):
+                await self.read(Call("SET", (keys.PROBE, "1", "EX", 60)))
+        except (StateAwayError, TimeoutError) as error:
+            return str(error) or "no answer in time"
+        return "ok"
 
     @asynccontextmanager
     async def subscribed(self, channel: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -157,7 +169,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:
-        raise StateAwayError(f"the state store failed: {type(error).__name__}") from error
+        raise StateAwayError(f"the state store failed: {type(error).__name__}: {str(error)[:200]}") from error
 
 
 @asynccontextmanager

@@ -1,8 +1,9 @@
 """Jobs in streams, one stream a shard, read by a consumer group and reclaimed from the silent (design §5)."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -21,7 +22,7 @@ _BLOCK: Final = timedelta(seconds=1)
 _SILENT: Final = timedelta(seconds=8)
 _SWEEP_LIMIT: Final = 100
 
-_Entries = Iterable[tuple[bytes, list[bytes] | None]]
+_Entries = Iterable[tuple[bytes, dict[bytes, bytes]]]
 
 
 class RedisQueue:
@@ -53,9 +54,7 @@ class RedisQueue:
             self._grouped = False
             raise
         return [
-            delivery
-            for stream, entries in _by_stream(answer)
-            for delivery in _deliveries(stream.decode(), entries)
+            delivery for stream, entries in answer or () for delivery in _deliveries(stream.decode(), entries)
         ]
 
     async def reclaim(self) -> Sequence[Delivery]:
@@ -105,14 +104,8 @@ class RedisQueue:
         self._grouped = True
 
 
-def _by_stream(answer: Any) -> Iterable[tuple[bytes, _Entries]]:  # noqa: ANN401 - RESP2 list or RESP3 map
-    if isinstance(answer, dict):
-        return answer.items()
-    return answer or ()
-
-
-def _deliveries(stream: str, entries: Any) -> Iterable[Delivery]:  # noqa: ANN401 - RESP2 list or RESP3 map
-    for entry, fields in entries.items() if isinstance(entries, dict) else entries:
-        if fields:  # an entry that was deleted meanwhile has none
-            octets = dict(zip(fields[::2], fields[1::2], strict=True))[b"job"]
-            yield Delivery(msgspec.json.decode(octets, type=Job), stream, entry.decode())
+def _deliveries(stream: str, entries: _Entries) -> Iterable[Delivery]:
+    for entry, fields in entries:
+        # A deleted entry has no fields; one that is not ours must not stop the others.
+        with suppress(KeyError, TypeError, msgspec.ValidationError):
+            yield Delivery(msgspec.json.decode(fields[b"job"], type=Job), stream, entry.decode())

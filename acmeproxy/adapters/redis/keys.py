@@ -12,6 +12,7 @@ from acmeproxy.services.stores import Owner
 
 SHARDS: Final = 4
 OUTCOMES: Final = "acmeproxy:outcomes"
+PROBE: Final = "{acmeproxy/probe}"
 NONCE_EPOCH: Final = "{acmeproxy/nonce}:epoch"
 
 

@@ -32,7 +32,7 @@ async def challenge(request: web.Request) -> web.Response:
     who = await principal(request, _wanted(request))
     stored = present(who.admitted.authorization)
     asked = present(_named(request, stored.value))
-    entity = await request.app[SERVICES].validation.respond(who, stored, asked)
+    entity = await request.app[SERVICES].responding.respond(who, stored, asked)
     links, shown = links_of(request), present(_named(request, entity))
     return answer(
         resources.challenge(entity, shown, links),

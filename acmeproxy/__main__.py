@@ -1,0 +1,5 @@
+"""`python -m acmeproxy`."""
+
+from acmeproxy.cli.main import run
+
+run()

@@ -1,0 +1,1 @@
+"""Real servers from their wheels, for `acmeproxy dev` and the tests."""

@@ -1,0 +1,84 @@
+"""Certificates as Vault writes them, and the chain that really issued one."""
+
+import hashlib
+import ipaddress
+from collections.abc import Iterable
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from acmeproxy.core.identifier import Identifier, IdentifierType
+
+
+def parse(pem: object) -> x509.Certificate | None:
+    """Return a certificate that Vault sent as PEM, or `None` if that is no certificate."""
+    if not isinstance(pem, str):
+        return None
+    try:
+        return x509.load_pem_x509_certificate(pem.encode())
+    except ValueError:
+        return None
+
+
+def parse_all(chain: object) -> tuple[x509.Certificate, ...] | None:
+    """Return a list of PEM texts as certificates, `None` if one is none; nothing at all is an empty chain."""
+    if chain is None:
+        return ()
+    if not isinstance(chain, list):
+        return None
+    certificates = tuple(parse(pem) for pem in chain)
+    parsed = tuple(certificate for certificate in certificates if certificate is not None)
+    return parsed if len(parsed) == len(certificates) else None
+
+
+def der(certificates: Iterable[x509.Certificate]) -> tuple[bytes, ...]:
+    """Return them in DER."""
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+
+
+def key_of(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of its public key in hex, as in intents; empty for a key that we cannot read."""
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return ""
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def names_of(certificate: x509.Certificate) -> frozenset[Identifier] | None:
+    """Return its names, or `None` where it has none, or one that is neither of dns nor of ip."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return None
+    identifiers = [_identifier(name) for name in names]
+    known = frozenset(identifier for identifier in identifiers if identifier is not None)
+    return known if len(known) == len(identifiers) else None
+
+
+def issuers(
+    leaf: x509.Certificate, chain: tuple[x509.Certificate, ...]
+) -> tuple[x509.Certificate, ...] | None:
+    """Return a chain upwards without its root if its first certificate signed the leaf, else `None`."""
+    if not chain or not _signed(leaf, chain[0]):
+        return None
+    return tuple(certificate for certificate in chain if certificate.issuer != certificate.subject)
+
+
+def _signed(leaf: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        leaf.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _identifier(name: Any) -> Identifier | None:  # noqa: ANN401 - one of cryptography's many kinds of name
+    match name:
+        case x509.DNSName(value=str(value)):
+            return Identifier(IdentifierType.DNS, value)
+        case x509.IPAddress(value=ipaddress.IPv4Address() | ipaddress.IPv6Address() as address):
+            return Identifier(IdentifierType.IP, str(address))
+    return None

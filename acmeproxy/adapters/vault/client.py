@@ -1,0 +1,190 @@
+"""hvac made asynchronous, bounded and silent about secrets: one client a tenant."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, Final
+
+import hvac
+import msgspec
+import requests
+import urllib3
+from hvac.adapters import RawAdapter
+
+from acmeproxy.adapters.vault.connection import Reveal, VaultConnection
+from acmeproxy.adapters.vault.transport import Call, LostError, UnsentError, session
+
+_MAX_ANSWER: Final = 1 << 20
+_LONGEST_WISH: Final = 3600
+_REASON_CHARACTERS: Final = 300
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What Vault answered. `data` and `auth` may hold secrets and are not shown.
+
+    `retry_after` is its wish, an hour at most; `errors` are its texts, which may quote a request.
+    """
+
+    status: int
+    data: dict[str, Any] | None = None
+    auth: dict[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    request_id: str = ""
+    retry_after: timedelta | None = None
+
+    def __repr__(self) -> str:
+        """Show what may be logged."""
+        return f"Answer(status={self.status}, request_id={self.request_id!r})"
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a 200 or 204."""
+        return self.status in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}
+
+    @property
+    def reason(self) -> str:
+        """Status and first error as one line of ASCII, for the log only."""
+        text = self.errors[0][:_REASON_CHARACTERS] if self.errors else ""
+        return f"Vault answered {self.status} {text!a}"
+
+
+class _Envelope(msgspec.Struct):
+    data: dict[str, Any] | None = None
+    auth: dict[str, Any] | None = None
+    warnings: tuple[str, ...] | None = None
+    errors: tuple[str, ...] | None = None
+    request_id: str = ""
+
+
+class Gate:
+    """The threads of one Vault address, and so the bound on what is in flight there (INV-9)."""
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self._threads = ThreadPoolExecutor(places, thread_name_prefix="vault")
+        self._free = asyncio.Semaphore(places)
+
+    async def run(self, work: Callable[[Call], Answer], deadline: timedelta) -> Answer:
+        """Run blocking work in a thread, within a deadline that includes the wait for it.
+
+        Raises:
+            UnsentError: The request did not leave.
+            LostError: It may have arrived.
+        """
+        call = Call()
+        try:
+            async with asyncio.timeout(deadline.total_seconds()), self._free:
+                future = asyncio.get_running_loop().run_in_executor(self._threads, work, call)
+                try:
+                    return await future
+                finally:
+                    if not future.done() or future.cancelled():
+                        call.abort()
+        except TimeoutError:
+            if call.sent:
+                raise LostError("no answer within the deadline") from None
+            raise UnsentError("no place or no connection within the deadline") from None
+
+    async def reveal(self, secret: Reveal) -> str:
+        """Call for a secret in a thread: it may be in a file."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, secret)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class VaultClient:
+    """Asks one Vault in one namespace. Follows no redirect and repeats nothing (VLT-06)."""
+
+    def __init__(self, connection: VaultConnection, gate: Gate) -> None:
+        verify = connection.ca or True
+        self._deadline = connection.deadline
+        self._gate = gate
+        self._session = session(verify, gate.places)
+        self._hvac = hvac.Client(
+            url=connection.address.rstrip("/"),
+            # An empty token, since hvac would take none from the environment or a home directory.
+            token="",
+            namespace=connection.namespace or None,
+            verify=verify,
+            timeout=(connection.connect_timeout.total_seconds(), connection.read_timeout.total_seconds()),
+            allow_redirects=False,
+            session=self._session,
+            adapter=RawAdapter,
+        )
+
+    async def ask(  # noqa: PLR0913 - the parts of a request
+        self,
+        method: str,
+        path: str,
+        *,
+        token: Reveal | None = None,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        largest: int = _MAX_ANSWER,
+    ) -> Answer:
+        """Send one request; `path` is below `/v1/`, and `largest` is the most octets that are read.
+
+        Raises:
+            UnsentError: The request did not leave.
+            LostError: It may have arrived, and there is no answer, or one that is too large.
+        """
+
+        def work(call: Call) -> Answer:
+            call.enter()
+            try:
+                response: requests.Response = self._hvac.adapter.request(
+                    method,
+                    f"/v1/{path}",
+                    headers={
+                        "Accept-Encoding": "identity",
+                        **(headers or {}),
+                        **({"X-Vault-Token": token()} if token else {}),
+                    },
+                    raise_exception=False,
+                    json=body,
+                    params=query,
+                    stream=True,
+                )
+                return _read(response, largest)
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                kind = type(error).__name__
+            # Raised out here, for these errors carry the request and with it the token (INV-13).
+            raise LostError(kind) if call.sent else UnsentError(kind)
+
+        return await self._gate.run(work, self._deadline)
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._session.close()
+
+
+def _read(response: requests.Response, largest: int) -> Answer:
+    with response:
+        body = response.raw.read(largest + 1, decode_content=False)
+        if len(body) > largest:
+            raise LostError(f"an answer of more than {largest} octets")
+    try:
+        envelope = msgspec.json.decode(body, type=_Envelope)
+    except msgspec.DecodeError:
+        envelope = _Envelope()
+    return Answer(
+        response.status_code,
+        envelope.data,
+        envelope.auth,
+        envelope.warnings or (),
+        envelope.errors or (),
+        envelope.request_id,
+        _wish(response.headers.get("Retry-After", "")),
+    )
+
+
+def _wish(header: str) -> timedelta | None:
+    if not (header.isascii() and header.isdigit()):
+        return None
+    return timedelta(seconds=min(int(header[:9]), _LONGEST_WISH))

@@ -1,0 +1,126 @@
+"""The root of a development PKI: made here, and its key never shown to Vault."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
+
+_ROOT_DAYS: Final = 3650
+_SIGNING_DAYS: Final = 2190
+_BACKDATED: Final = timedelta(minutes=1)
+
+
+class ExternalRoot(msgspec.Struct, frozen=True):
+    """A root certificate, where it lies as PEM, and its key."""
+
+    certificate: x509.Certificate
+    path: Path
+    key: ec.EllipticCurvePrivateKey
+
+    def __repr__(self) -> str:
+        """Show where it is."""
+        return f"ExternalRoot({self.path})"
+
+    @property
+    def pem(self) -> str:
+        """The certificate as PEM."""
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+
+def external_root(directory: Path) -> ExternalRoot:
+    """Return the root of a directory (`root.pem`, and `root-key.pem` for our eyes only); make it if missing.
+
+    It is P-384, lasts ten years and may have two authorities below it.
+    """
+    path, key_path = directory / "root.pem", directory / "root-key.pem"
+    if path.exists() and key_path.exists():
+        key = load_pem_private_key(key_path.read_bytes(), None)
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        if isinstance(key, ec.EllipticCurvePrivateKey) and certificate.public_key() == key.public_key():
+            return ExternalRoot(certificate, path, key)
+    key = ec.generate_private_key(ec.SECP384R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "acmeproxy development root")])
+    certificate = _authority(name, key.public_key(), below=2, days=_ROOT_DAYS, issuer=name, key=key)
+    write_private(key_path, key_pem(key))
+    path.write_bytes(certificate.public_bytes(Encoding.PEM))
+    return ExternalRoot(certificate, path, key)
+
+
+def sign_authority(root: ExternalRoot, csr: str) -> str:
+    """Sign a request for the signing authority, which may have one below it, and return PEM."""
+    request = x509.load_pem_x509_csr(csr.encode())
+    certificate = _authority(
+        request.subject,
+        request.public_key(),
+        below=1,
+        days=_SIGNING_DAYS,
+        issuer=root.certificate.subject,
+        key=root.key,
+    )
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return a private key as PKCS #8 in PEM, unencrypted."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only we can read, complete or not at all."""
+    partial = path.with_suffix(".partial")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    partial.replace(path)
+
+
+def _authority(  # noqa: PLR0913 - the parts of a certificate
+    subject: x509.Name,
+    public_key: object,
+    *,
+    below: int,
+    days: int,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+) -> x509.Certificate:
+    if not isinstance(public_key, ec.EllipticCurvePublicKey):
+        raise TypeError("the request of an authority has a P-384 key")
+    begin = datetime.now(UTC) - _BACKDATED
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=below), critical=True)
+        .add_extension(_AUTHORITY_USAGE, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA384())
+    )
+
+
+_AUTHORITY_USAGE: Final = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)

@@ -1,0 +1,162 @@
+"""The signer: Vault's PKI in store mode, behind the port that the use cases know."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Final, Self
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from acmeproxy.adapters.vault import chain
+from acmeproxy.adapters.vault.client import Answer, Gate
+from acmeproxy.adapters.vault.connection import VaultConnection
+from acmeproxy.adapters.vault.login import Login
+from acmeproxy.adapters.vault.place import check, sign_path
+from acmeproxy.adapters.vault.store import Store
+from acmeproxy.adapters.vault.transport import LostError, UnsentError
+from acmeproxy.adapters.vault.verdict import verdict
+from acmeproxy.core.identifier import IdentifierType
+from acmeproxy.core.ids import TenantName
+from acmeproxy.core.order import Intent
+from acmeproxy.core.tenant import Tenant, VaultPlace
+from acmeproxy.services.ports import Signed, SigningDeferredError, SigningUncertainError
+
+_LOG: Final = structlog.get_logger()
+MAX_IN_FLIGHT: Final = 8
+_INTENT_HEADER: Final = "X-Acmeproxy-Intent"
+
+
+class VaultSigner:
+    """Signs, finds and revokes for every tenant, each with its own connection, namespace and token (INV-4).
+
+    Made in a running event loop; ends its threads and connections with its context. At most `max_in_flight`
+    requests are under way at one address.
+    """
+
+    def __init__(
+        self, connections: Mapping[TenantName, VaultConnection], max_in_flight: int = MAX_IN_FLIGHT
+    ) -> None:
+        self._connections = dict(connections)
+        addresses = {connection.address for connection in connections.values()}
+        self._gates = {address: Gate(max_in_flight) for address in addresses}
+        self._logins = {
+            name: Login(connection, self._gates[connection.address])
+            for name, connection in connections.items()
+        }
+        self._stores: dict[tuple[TenantName, VaultPlace], Store] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for login in self._logins.values():
+            login.close()
+        for gate in self._gates.values():
+            gate.close()
+
+    async def sign(self, tenant: Tenant, intent: Intent) -> Signed:
+        """Have an intent signed, as the port says; the request is never repeated by the transport."""
+        login = self._login(tenant)
+        try:
+            answer = await login.ask(
+                "post",
+                sign_path(tenant.vault),
+                body=_request(intent),
+                # Ties this request to the intent where Vault's audit log is told to show the header.
+                headers={_INTENT_HEADER: intent.id},
+            )
+        except UnsentError as error:
+            raise SigningDeferredError(f"the request did not leave: {error}") from None
+        except LostError as error:
+            raise SigningUncertainError(f"the answer was lost: {error}") from None
+        signed = _signed(answer)
+        if signed is None:
+            raise verdict(answer)
+        if answer.warnings:
+            # A capped lifetime or an ignored parameter is told nowhere else.
+            _LOG.warning("vault warned", tenant=tenant.name, intent=intent.id, warnings=answer.warnings)
+        return signed
+
+    async def find(self, tenant: Tenant, intent: Intent) -> Sequence[Signed]:
+        """Look for what was signed for an intent, as the port says; revoked ones are not returned."""
+        login = self._login(tenant)
+        key = (tenant.name, tenant.vault)
+        if key not in self._stores:
+            self._stores[key] = Store(login, tenant.vault)
+        return await self._stores[key].find(intent)
+
+    async def revoke(self, tenant: Tenant, certificate: bytes) -> None:
+        """Revoke by the certificate, which a lagging standby takes too. An expired one is done with."""
+        pem = x509.load_der_x509_certificate(certificate).public_bytes(Encoding.PEM).decode()
+        try:
+            answer = await self._login(tenant).ask(
+                "post", f"{tenant.vault.mount}/revoke", body={"certificate": pem}
+            )
+        except (UnsentError, LostError) as error:
+            raise SigningDeferredError(f"no answer to the revocation: {error}") from None
+        revoked = answer.data is not None and answer.data.get("state") == "revoked"
+        expired = any("already expired" in warning for warning in answer.warnings)
+        if answer.status != HTTPStatus.OK or not (revoked or expired):
+            raise SigningDeferredError(f"not revoked: {answer.reason}", answer.retry_after)
+
+    async def keep_logged_in(self) -> None:
+        """Renew every tenant's token in time, until cancelled. For the task group of whoever owns us."""
+        async with asyncio.TaskGroup() as tasks:
+            for login in self._logins.values():
+                tasks.create_task(login.keep())
+
+    async def health(self) -> Mapping[str, str]:
+        """Say for every tenant `ok`, or why its Vault, namespace or login does not work now."""
+        names = tuple(self._logins)
+        return dict(zip(names, await asyncio.gather(*map(self._state, names)), strict=True))
+
+    async def _state(self, name: TenantName) -> str:
+        try:
+            answer = await self._logins[name].ask("get", "auth/token/lookup-self")
+        except (UnsentError, LostError, SigningDeferredError) as error:
+            return str(error)
+        return "ok" if answer.status == HTTPStatus.OK else answer.reason
+
+    def _login(self, tenant: Tenant) -> Login:
+        """Return who asks for a tenant, if its place is one that its connection was made for."""
+        connection = self._connections.get(tenant.name)
+        if connection is None or connection.namespace != tenant.vault.namespace:
+            raise SigningDeferredError(f"no connection to Vault is configured for tenant {tenant.name}")
+        try:
+            check(tenant.vault)
+        except ValueError as error:
+            raise SigningDeferredError(str(error)) from None
+        return self._logins[tenant.name]
+
+
+def _request(intent: Intent) -> dict[str, Any]:
+    """Ask for the order's names, whatever the request of the client says; it gives its key."""
+    csr = x509.load_der_x509_csr(intent.csr).public_bytes(Encoding.PEM).decode()
+    return {
+        "csr": csr,
+        "alt_names": _joined(intent, IdentifierType.DNS),
+        "ip_sans": _joined(intent, IdentifierType.IP),
+        "exclude_cn_from_sans": True,
+        "ttl": intent.lifetime,
+        "format": "pem",
+        "remove_roots_from_chain": True,
+    }
+
+
+def _joined(intent: Intent, kind: IdentifierType) -> str:
+    return ",".join(name.value for name in intent.names if name.type is kind)
+
+
+def _signed(answer: Answer) -> Signed | None:
+    if answer.status != HTTPStatus.OK or answer.data is None:
+        return None
+    leaf = chain.parse(answer.data.get("certificate"))
+    issuers = chain.parse_all(answer.data.get("ca_chain"))
+    if leaf is None or issuers is None:
+        return None
+    return Signed(chain.der([leaf])[0], chain.der(issuers), answer.request_id)

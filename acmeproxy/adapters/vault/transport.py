@@ -1,0 +1,111 @@
+"""HTTP that knows whether a request can have reached Vault: a sign is not idempotent (threat-model §4.1)."""
+
+import http.cookiejar
+import socket
+import threading
+from contextlib import suppress
+from typing import Any, Final
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+
+class UnsentError(Exception):
+    """The request did not leave: nothing can have happened."""
+
+
+class LostError(Exception):
+    """The request may have arrived, and there is no answer to it."""
+
+
+class Call:
+    """How far one request has come; made by the caller, moved on by the thread that sends it.
+
+    Whoever gives up calls `abort` first and reads `sent` second; the sender says `_go` before its first byte,
+    which raises after an abort. So either the sender stops or the other one sees that it did not.
+    """
+
+    def __init__(self) -> None:
+        self.sent = False
+        self._aborted = False
+        self._connection: HTTPConnection | None = None
+
+    def abort(self) -> None:
+        """Have the sender stop soon: a server that trickles would hold its thread (VLT-05)."""
+        self._aborted = True
+        sock = getattr(self._connection, "sock", None)
+        if sock is not None:
+            with suppress(OSError):
+                # Not the method of an SSL socket, which is not made for a second thread.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def enter(self) -> None:
+        """Make this the call of the current thread."""
+        _LOCAL.call = self
+
+    def _connecting(self, connection: HTTPConnection) -> None:
+        self._connection = connection
+        self.sent = False
+
+    def _go(self, connection: HTTPConnection) -> None:
+        self._connection = connection
+        self.sent = True
+        if self._aborted:
+            raise ConnectionAbortedError("given up before it was sent")
+
+
+class _Thread(threading.local):
+    def __init__(self) -> None:
+        super().__init__()
+        self.call = Call()
+
+
+_LOCAL: Final = _Thread()
+
+
+class _Plain(HTTPConnection):
+    def connect(self) -> None:
+        _connect(self, super().connect)
+
+    def putrequest(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - http.client's own
+        _LOCAL.call._go(self)  # noqa: SLF001 - one idea in two classes
+        super().putrequest(*args, **kwargs)
+
+
+class _Tls(HTTPSConnection):
+    def connect(self) -> None:
+        _connect(self, super().connect)
+
+    def putrequest(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - http.client's own
+        _LOCAL.call._go(self)  # noqa: SLF001 - one idea in two classes
+        super().putrequest(*args, **kwargs)
+
+
+def _connect(connection: HTTPConnection, connect: Any) -> None:  # noqa: ANN401 - a bound method
+    call = _LOCAL.call
+    call._connecting(connection)  # noqa: SLF001 - one idea in two classes
+    connect()
+    call._go(connection)  # noqa: SLF001 - one idea in two classes
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _Tls
+
+
+def session(verify: str | bool, connections: int) -> requests.Session:  # noqa: FBT001 - requests' own type
+    """Return a session that repeats nothing, keeps no cookie and reads no environment."""
+    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=connections, max_retries=0)
+    adapter.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+    made = requests.Session()
+    made.trust_env = False
+    made.verify = verify
+    made.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    made.mount("http://", adapter)
+    made.mount("https://", adapter)
+    return made

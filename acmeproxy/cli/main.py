@@ -1,0 +1,45 @@
+"""The command line: `acmeproxy`."""
+
+from typing import Annotated
+
+import typer
+
+from acmeproxy import __version__
+from acmeproxy.cli import config, demo, dev, eab, explain, serve
+from acmeproxy.cli.exits import LEGEND
+
+app = typer.Typer(
+    name="acmeproxy",
+    help="ACME (RFC 8555) in front of HashiCorp Vault and OpenBao PKI.",
+    epilog=f"{LEGEND} Start with: acmeproxy demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo.demo)
+app.command()(dev.dev)
+app.command(epilog=LEGEND)(serve.serve)
+app.command(epilog=LEGEND)(explain.explain)
+app.add_typer(config.app)
+app.add_typer(eab.app)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+    if wanted:
+        typer.echo(f"acmeproxy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """ACME (RFC 8555) in front of HashiCorp Vault and OpenBao PKI."""
+
+
+def run() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,55 @@
+"""`acmeproxy serve`: the server, from the first socket to the last drained job."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from acmeproxy.cli.exits import CONFIG, leave
+
+
+def serve(
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="The settings file.", metavar="FILE")
+    ] = None,
+    role: Annotated[str, typer.Option(help="all, web (no Vault login) or worker (no listener).")] = "all",
+) -> None:
+    """Serve ACME clients, and validate and have signed what they ask for.
+
+    SIGTERM drains: no new connection, no new job, what was begun is finished. A second one ends at once.
+
+    Examples:
+      acmeproxy serve --config /etc/acmeproxy/acmeproxy.toml
+
+      acmeproxy serve --role web
+    """
+    import asyncio  # noqa: PLC0415 - help needs none of it
+    import resource  # noqa: PLC0415
+
+    import uvloop  # noqa: PLC0415
+
+    from acmeproxy import telemetry  # noqa: PLC0415
+    from acmeproxy.cli.process import Server  # noqa: PLC0415
+    from acmeproxy.settings import SettingsError, load  # noqa: PLC0415
+    from acmeproxy.wiring.serving import Role  # noqa: PLC0415
+
+    if role not in set(Role):
+        raise typer.BadParameter(f"{role} is none of {', '.join(Role)}", param_hint="--role")
+    # A core dump would hold tokens and keys (LOG-02).
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        given = load(config, os.environ)
+        if role != Role.WEB:
+            given.require_credentials()
+    except SettingsError as error:
+        leave(CONFIG, "\n".join(str(mistake) for mistake in error.mistakes))
+    telemetry.configure(
+        stream=sys.stdout, level=given.log.level, form=given.log.format, colour=sys.stdout.isatty()
+    )
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(Server(given, Role(role)).run())
+    except OSError as error:
+        leave(1, f"Cannot listen on {given.server.listen}: {error.strerror or error}")

@@ -1,0 +1,65 @@
+"""The table `[vault]`, and how to log in there."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import PlainValidator, ValidationInfo, field_validator, model_validator
+
+from acmeproxy.settings.address import is_loopback, parse_url, root_url
+from acmeproxy.settings.section import Section
+from acmeproxy.settings.values import Count, Flag, Present, PublicPath, Secret, Timeout, VaultNames
+
+
+class LoginSettings(Section):
+    """`[vault.login]` and `[tenants.NAME.vault.login]`: a token, or an AppRole.
+
+    Without `method`, a `role_id` means approle and anything else a token.
+    """
+
+    method: Literal["token", "approle"] = "token"
+    mount: Annotated[VaultNames, Present] = "approle"
+    role_id: Annotated[str, Present] | None = None
+    secret_id: Secret | None = None
+    token: Secret | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _method_of_what_is_given(cls, given: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
+        if isinstance(given, dict) and "method" not in given and "role_id" in given:
+            return {**given, "method": "approle"}
+        return given
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The keys without which nobody can log in; the web role needs none of them."""
+        needed = ("token",) if self.method == "token" else ("role_id", "secret_id")
+        return tuple(key for key in needed if getattr(self, key) is None)
+
+
+class VaultSettings(Section):
+    """`[vault]`: the server, the limits of asking it, and the login of tenants that have none of their own.
+
+    `roots` is a PEM bundle of the roots to which every issued certificate must lead (INV-2). `namespace` is
+    put before each tenant's. `max_request_duration` is the server's own setting of that name:
+    after it, a request whose answer was lost has been carried out or never will be.
+    """
+
+    allow_insecure: Flag = False
+    address: Annotated[str, PlainValidator(lambda value: root_url(parse_url(value, "https", "http")))]
+    ca: PublicPath | None = None
+    roots: PublicPath | None = None
+    namespace: VaultNames = ""
+    timeout: Timeout = timedelta(seconds=15)
+    max_request_duration: Timeout = timedelta(seconds=90)
+    max_in_flight: Count = 8
+    login: LoginSettings = LoginSettings()
+
+    @field_validator("address")
+    @classmethod
+    def _https(cls, address: str, others: ValidationInfo) -> str:
+        parts = urlsplit(address)
+        insecure = parts.scheme == "http" and not is_loopback(parts.hostname or "")
+        if insecure and not others.data.get("allow_insecure"):
+            raise ValueError("beyond loopback must be https://, or set vault.allow_insecure = true")
+        return address

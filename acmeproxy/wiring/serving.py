@@ -1,0 +1,225 @@
+"""A serving process, built from the settings."""
+
+import enum
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+import msgspec
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from acmeproxy import __version__, settings, telemetry
+from acmeproxy.adapters.clock import utc_now
+from acmeproxy.adapters.redis.accounts import RedisAccounts, RedisCertifiedKeys, RedisEabKeys
+from acmeproxy.adapters.redis.authorizations import RedisAuthorizations
+from acmeproxy.adapters.redis.connection import Connection, Durability, connect
+from acmeproxy.adapters.redis.gate import RedisGate
+from acmeproxy.adapters.redis.jobs import RedisQueue
+from acmeproxy.adapters.redis.orders import RedisOrders
+from acmeproxy.adapters.redis.outcomes import RedisOutcomes
+from acmeproxy.adapters.redis.surplus import RedisSurplus
+from acmeproxy.adapters.validation.egress import Egress
+from acmeproxy.adapters.validation.http01 import Http01
+from acmeproxy.adapters.validation.resolver import Resolver
+from acmeproxy.adapters.vault.connection import AppRoleLogin, Secret, TokenLogin, VaultConnection
+from acmeproxy.adapters.vault.signer import VaultSigner
+from acmeproxy.core.challenge import ChallengeType
+from acmeproxy.core.ids import TenantName
+from acmeproxy.services.administration import Administration
+from acmeproxy.services.authentication import Authentication
+from acmeproxy.services.finalization import Finalization
+from acmeproxy.services.issuance import Issuance
+from acmeproxy.services.ordering import Ordering
+from acmeproxy.services.ports import Validator
+from acmeproxy.services.registration import Registration
+from acmeproxy.services.responding import Responding
+from acmeproxy.services.signing import Signing
+from acmeproxy.services.validation import Retries, Validation
+from acmeproxy.web.app import build_app
+from acmeproxy.web.keys import Services
+from acmeproxy.worker.dispatch import Dispatch
+from acmeproxy.worker.runner import Runner
+
+
+class Role(enum.StrEnum):
+    """What a process does: answer clients, work for them, or both (design §3)."""
+
+    ALL = "all"
+    WEB = "web"
+    WORKER = "worker"
+
+
+class Assembly(msgspec.Struct, frozen=True):
+    """A process put together: what listens, what works, and what must run meanwhile until cancelled."""
+
+    app: web.Application | None
+    runner: Runner | None
+    chores: tuple[Callable[[], Coroutine[None, None, None]], ...]
+    drain: Callable[[], None]
+
+
+@asynccontextmanager
+async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assembly]:
+    """Put a process together; nothing is asked of any server before it is needed.
+
+    Raises:
+        SettingsError: A worker lacks what it needs to log in to Vault.
+    """
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(_state(given))
+        signer = None
+        if role is not Role.WEB:
+            given.require_credentials()
+            limit = given.vault.max_in_flight
+            signer = await stack.enter_async_context(VaultSigner(_vaults(given), limit))
+        metrics = telemetry.metrics(__version__)
+        serving = _Serving(connection, signer)
+        chores: list[Callable[[], Coroutine[None, None, None]]] = []
+        app = runner = None
+        if role is not Role.WORKER:
+            gate, outcomes = RedisGate(connection), RedisOutcomes(connection)
+            chores += [gate.keep_learning, outcomes.listen]
+            app = build_app(_services(given, connection, gate, outcomes, metrics, serving))
+        if signer is not None:
+            chores.append(signer.keep_logged_in)
+            runner = _runner(given, connection, signer, metrics)
+            serving.on_drain = runner.drain
+        yield Assembly(app, runner, tuple(chores), serving.drain)
+
+
+@asynccontextmanager
+async def administration(given: settings.Settings) -> AsyncIterator[Administration]:
+    """Put together what operators' commands need."""
+    async with _state(given) as connection:
+        yield Administration(RedisEabKeys(connection), utc_now)
+
+
+class _Serving:
+    """What `/readyz` tells."""
+
+    def __init__(self, connection: Connection, signer: VaultSigner | None) -> None:
+        self._connection = connection
+        self._signer = signer
+        self._draining = False
+        self.on_drain: Callable[[], None] = lambda: None
+
+    def drain(self) -> None:
+        self._draining = True
+        self.on_drain()
+
+    async def states(self) -> Mapping[str, str]:
+        vault = await self._signer.health() if self._signer else {}
+        return {
+            "serving": "draining" if self._draining else "ok",
+            "redis": await self._connection.state(),
+            **{f"vault {tenant}": state for tenant, state in vault.items()},
+        }
+
+
+def _state(given: settings.Settings) -> AbstractAsyncContextManager[Connection]:
+    password = given.redis.password
+    return connect(
+        given.redis.url.get_secret_value(),
+        password.get_secret_value() if password else None,
+        given.redis.timeout,
+        Durability(given.redis.durability),
+    )
+
+
+def _services(  # noqa: PLR0913, PLR0917 - the parts of one process
+    given: settings.Settings,
+    connection: Connection,
+    gate: RedisGate,
+    outcomes: RedisOutcomes,
+    metrics: telemetry.Metrics,
+    serving: _Serving,
+) -> Services:
+    orders = RedisOrders(connection, utc_now)
+    authorizations = RedisAuthorizations(connection, utc_now)
+    return Services(
+        tenants=given.tenant_values(),
+        public_url=given.server.public_url,
+        gate=gate,
+        authentication=Authentication(gate),
+        registration=Registration(RedisAccounts(connection), RedisEabKeys(connection), utc_now),
+        ordering=Ordering(orders, authorizations, utc_now),
+        responding=Responding(authorizations, outcomes, utc_now, patience=given.server.challenge_wait),
+        finalization=Finalization(orders, outcomes, utc_now, patience=given.server.finalize_wait),
+        clock=utc_now,
+        metrics=metrics,
+        readiness=serving.states,
+    )
+
+
+def _runner(
+    given: settings.Settings, connection: Connection, signer: VaultSigner, metrics: telemetry.Metrics
+) -> Runner:
+    tenants = given.tenant_values()
+    orders = RedisOrders(connection, utc_now)
+    signing = Signing(
+        orders,
+        RedisSurplus(connection, utc_now),
+        RedisCertifiedKeys(connection),
+        signer,
+        utc_now,
+        anchors=_anchors(given),
+        settling=given.vault.max_request_duration + given.vault.timeout,
+    )
+    retries = Retries(given.validation.attempts, given.validation.retry_delay)
+    validation = Validation(
+        RedisAuthorizations(connection, utc_now), _validators(given), utc_now, retries=retries
+    )
+    issuance = Issuance(orders, signing, tenants, utc_now)
+    queue = RedisQueue(connection, tuple(tenants), utc_now)
+    return Runner(queue, Dispatch(validation, issuance, signing, tenants, metrics))
+
+
+def _validators(given: settings.Settings) -> Mapping[ChallengeType, Validator]:
+    validation, listen = given.validation, given.server.listen
+    resolver = Resolver(
+        (validation.resolver.host, validation.resolver.port) if validation.resolver else None,
+        validation.timeout / 2,
+    )
+    egress = Egress(validation.egress.allow, validation.egress.deny, ((listen.host, listen.port),))
+    http01 = Http01(
+        resolver=resolver,
+        egress=egress,
+        timeout=validation.timeout,
+        user_agent=validation.user_agent,
+        http_port=validation.http_port,
+        https_port=validation.https_port,
+    )
+    return {http01.type: http01}
+
+
+def _vaults(given: settings.Settings) -> Mapping[TenantName, VaultConnection]:
+    vault = given.vault
+    return {
+        name: VaultConnection(
+            address=vault.address,
+            login=_login(given.login(name)),
+            namespace=tenant.vault.namespace,
+            ca=str(vault.ca) if vault.ca else None,
+            connect_timeout=vault.timeout / 5,
+            read_timeout=vault.timeout * 4 / 5,
+            deadline=vault.timeout,
+            plain_http=vault.allow_insecure,
+        )
+        for name, tenant in given.tenant_values().items()
+    }
+
+
+def _login(login: settings.LoginSettings) -> TokenLogin | AppRoleLogin:
+    if login.method == "token":
+        return TokenLogin(Secret(login.token.get_secret_value() if login.token else ""))
+    secret_id = login.secret_id.get_secret_value() if login.secret_id else ""
+    return AppRoleLogin(login.role_id or "", Secret(secret_id), login.mount)
+
+
+def _anchors(given: settings.Settings) -> Mapping[TenantName, Sequence[bytes]]:
+    if given.vault.roots is None:
+        return {}
+    roots = x509.load_pem_x509_certificates(given.vault.roots.read_bytes())
+    ders = tuple(root.public_bytes(Encoding.DER) for root in roots)
+    return dict.fromkeys(given.tenant_values(), ders)
