@@ -18,7 +18,6 @@ app = typer.Typer(
     name="config",
     help="Check the settings, and show which are in force and why.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
@@ -37,7 +36,8 @@ def check(
 ) -> None:
     """Check a settings file, together with the environment, and list all its mistakes.
 
-    Examples:
+    For example:
+
       acmeproxy config check acmeproxy.toml
 
       acmeproxy config check --json acmeproxy.toml | jq '.mistakes[].text'
@@ -73,7 +73,8 @@ def show(
 ) -> None:
     """Show every setting in force: command line over environment over file over default.
 
-    Examples:
+    For example:
+
       acmeproxy config show --origin
 
       acmeproxy config show --json --config acmeproxy.toml

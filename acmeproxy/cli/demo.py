@@ -25,7 +25,8 @@ def demo(
 ) -> None:
     """Show it: start everything, get a certificate with certbot, print it, and clean up.
 
-    Examples:
+    For example:
+
       acmeproxy demo
 
       acmeproxy demo --keep

@@ -47,7 +47,8 @@ def dev(  # noqa: PLR0913, PLR0917 - the options of the command
 
     No root, no network, no configuration. Ctrl-C or SIGTERM stops and removes all of it.
 
-    Examples:
+    For example:
+
       acmeproxy dev
 
       acmeproxy dev --no-tls --json --http01-port 5080
@@ -86,8 +87,6 @@ def run_until_signal(main: Coroutine[Any, Any, int]) -> None:
         code = asyncio.run(_cancellable(main))
     except EmbeddedServerError as error:
         leave(FAILED, str(error))
-    except OSError as error:
-        leave(FAILED, f"Cannot start: {error.strerror or error}. Is something else on that port?")
     if code:
         raise typer.Exit(code)
 

@@ -34,7 +34,8 @@ def create(
 ) -> None:
     """Make an EAB key; its hmac key is shown once and never again.
 
-    Examples:
+    For example:
+
       acmeproxy eab create payments --label 'checkout, production'
 
       acmeproxy eab create payments --json | jq -r .hmac_key

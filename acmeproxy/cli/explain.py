@@ -16,7 +16,8 @@ def explain(
 ) -> None:
     """Explain an error reference: what it means and what to do.
 
-    Examples:
+    For example:
+
       acmeproxy explain NAME-NOT-ALLOWED
 
       acmeproxy explain --json EAB-REQUIRED

@@ -20,7 +20,8 @@ def serve(
 
     SIGTERM drains: no new connection, no new job, what was begun is finished. A second one ends at once.
 
-    Examples:
+    For example:
+
       acmeproxy serve --config /etc/acmeproxy/acmeproxy.toml
 
       acmeproxy serve --role web

@@ -91,8 +91,8 @@ async def installation(options: Options, tell: Tell) -> AsyncIterator[Installati
         tell: Is told of each step: the seconds since the start, what, and where.
 
     Raises:
-        EmbeddedServerError: Something is not installed, or did not start; the text says which.
-        OSError: The address to listen on is taken.
+        EmbeddedServerError: Something is not installed or did not start, or the port is taken; the text says
+            which.
     """
     begun = time.perf_counter()
     _check_free(options.host, options.port)
@@ -158,7 +158,11 @@ def _check_free(host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, port))
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            text = f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --listen."
+            raise EmbeddedServerError(text) from None
 
 
 async def _accepts(host: str, port: int) -> bool:
