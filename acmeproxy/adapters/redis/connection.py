@@ -110,7 +110,8 @@ class Connection:
         """
         with _translated():
             try:
-                await self._client.xgroup_create(stream, group, id="0", mkstream=True)
+                create = ("XGROUP CREATE", stream, group, "0", "MKSTREAM")
+                await self._client.execute_command(*create)  # type: ignore[no-untyped-call]
             except ResponseError as error:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
@@ -141,8 +142,8 @@ class Connection:
     async def _keeps_a_file(self) -> bool:
         """Ask whether the server has an append-only file and can wait for it (Redis 7.2, any Valkey)."""
         with _translated():
-            persistence = await self._client.info("persistence")
-            if not persistence.get("aof_enabled"):
+            persistence: bytes = await self._client.execute_command("INFO", "persistence")  # type: ignore[no-untyped-call]
+            if b"aof_enabled:1" not in persistence:
                 return False
             try:
                 await self._client.execute_command("WAITAOF", 0, 0, 1)  # type: ignore[no-untyped-call]
@@ -151,9 +152,12 @@ class Connection:
             return True
 
     async def _load_scripts(self) -> None:
+        digests = {}
         for name in _SCRIPTS:
             text = importlib.resources.files(_PACKAGE).joinpath(f"{name}.lua").read_text()
-            self._digests[name] = str(await self._client.script_load(text))
+            digest: bytes = await self._client.execute_command("SCRIPT LOAD", text)  # type: ignore[no-untyped-call]
+            digests[name] = digest.decode()
+        self._digests = digests
 
 
 async def _messages(subscription: PubSub) -> AsyncIterator[bytes]:
@@ -183,7 +187,11 @@ async def connect(
         socket_timeout=(patience + _FSYNC_PATIENCE).total_seconds(),
         socket_connect_timeout=patience.total_seconds(),
         health_check_interval=15,
+        protocol=2,
     )
+    # Replies as they come: a parser of redis-py that stumbles over one reply of a pipeline leaves the others
+    # unread, and the next user of that connection would be answered with them.
+    client.response_callbacks.clear()
     try:
         yield Connection(client, durability)
     finally:

@@ -22,7 +22,7 @@ _BLOCK: Final = timedelta(seconds=1)
 _SILENT: Final = timedelta(seconds=8)
 _SWEEP_LIMIT: Final = 100
 
-_Entries = Iterable[tuple[bytes, dict[bytes, bytes]]]
+_Entries = Iterable[tuple[bytes, list[bytes]]]
 
 
 class RedisQueue:
@@ -108,4 +108,5 @@ def _deliveries(stream: str, entries: _Entries) -> Iterable[Delivery]:
     for entry, fields in entries:
         # A deleted entry has no fields; one that is not ours must not stop the others.
         with suppress(KeyError, TypeError, msgspec.ValidationError):
-            yield Delivery(msgspec.json.decode(fields[b"job"], type=Job), stream, entry.decode())
+            octets = dict(zip(fields[::2], fields[1::2], strict=True))[b"job"]
+            yield Delivery(msgspec.json.decode(octets, type=Job), stream, entry.decode())
