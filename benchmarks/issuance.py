@@ -20,14 +20,15 @@ import msgspec
 from aiohttp import ClientSession, TCPConnector
 from redis.asyncio import Redis
 
-from benchmarks import measurements, report
+from benchmarks import measurements, report, stalls
 from benchmarks.measurements import Cost, Latency, Throughput
 from benchmarks.observation import resident_megabytes
 from benchmarks.stack import running
-from tests.support.http01_responder import Http01Responder
+from benchmarks.stalls import StallingResponder, Stalls
 
 _ZONE = "team-a.test"
 _REQUESTS = 200
+_STALLED = 200
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -57,13 +58,14 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     read: Cost
     write: Cost
     certbot: float
+    stalls: Stalls
 
 
 async def measure(plan: Plan) -> Figures:
     """Run all measurements against one fresh stack."""
     async with AsyncExitStack() as parts:
         responder_parts = await parts.enter_async_context(AsyncExitStack())
-        responder = await responder_parts.enter_async_context(Http01Responder())
+        responder = await responder_parts.enter_async_context(StallingResponder())
         stack = await parts.enter_async_context(running(responder.port))
         http = await parts.enter_async_context(ClientSession(connector=TCPConnector(limit=0)))
         redis = await parts.enter_async_context(_connected(stack.ready.redis_url))
@@ -85,6 +87,7 @@ async def measure(plan: Plan) -> Figures:
         if rest:
             await measurements.at_once(clients, names, responder, rest)
         memory_at_end = resident_megabytes(stack.ready.pids.acmeproxy)
+        stalled = await stalls.measure(http, directory, names, responder, _STALLED, plan.alone)
 
         await responder_parts.aclose()  # certbot listens on this port itself
         certbot = await asyncio.to_thread(
@@ -111,6 +114,7 @@ async def measure(plan: Plan) -> Figures:
             read=read,
             write=write,
             certbot=certbot,
+            stalls=stalled,
         )
 
 
@@ -131,6 +135,10 @@ def rows(figures: Figures) -> dict[str, str]:
             figures.together.latency.median
         ),
         f"newOrder to chain, {figures.clients} clients, p95": _milliseconds(figures.together.latency.p95),
+        f"newOrder to chain while {figures.stalls.targets} targets hang, median (before)": (
+            f"{_milliseconds(figures.stalls.meanwhile.median)} "
+            f"({_milliseconds(figures.stalls.before.median)})"
+        ),
         "memory of acmeproxy after 1 certificate": _megabytes(figures.memory_at_start),
         f"memory of acmeproxy after {figures.certificates:,} certificates": _megabytes(figures.memory_at_end),
         "authenticated read: Redis round trips / commands": _cost(figures.read),

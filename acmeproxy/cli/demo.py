@@ -37,7 +37,7 @@ def demo(
 async def _demo(*, keep: bool) -> int:
     from acmeproxy.wiring.development import Options, free_port, installation  # noqa: PLC0415
 
-    options = Options(port=free_port(), http01_port=free_port())
+    options = Options(port=free_port(), http01_port=free_port(), tls_alpn01_port=free_port())
     begun = time.perf_counter()
     async with installation(options, progress) as running:
         code = await _first_certificate(running, options.http01_port, begun)

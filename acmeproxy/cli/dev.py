@@ -26,6 +26,9 @@ def dev(  # noqa: PLR0913, PLR0917 - the options of the command
     http01_port: Annotated[
         int, typer.Option(help="The port at which http-01 looks, instead of 80.", metavar="N")
     ] = 5002,
+    tls_alpn01_port: Annotated[
+        int, typer.Option(help="The port at which tls-alpn-01 looks, instead of 443.", metavar="N")
+    ] = 5003,
     resolver: Annotated[
         str | None,
         typer.Option(help="The DNS to ask; without it all names are 127.0.0.1.", metavar="HOST:PORT"),
@@ -67,6 +70,7 @@ def dev(  # noqa: PLR0913, PLR0917 - the options of the command
         port=int(port),
         tls=tls,
         http01_port=http01_port,
+        tls_alpn01_port=tls_alpn01_port,
         resolver=resolver,
         allow_names=tuple(name.lower().removeprefix("*.") for name in allow_name or ()),
         data=data,
@@ -158,7 +162,7 @@ def _welcome(running: "Installation", options: "Options") -> str:
     trust = f"REQUESTS_CA_BUNDLE={running.root} " if options.tls else ""
     return f"""
 team-a     {directory}
-           no EAB; names under {", ".join(("team-a.test", *options.allow_names))}
+           no EAB; wildcards; names under {", ".join(("team-a.test", *options.allow_names))}
 team-b     {directory_of(running, "team-b")}
            EAB kid {running.eab.kid}
            hmac key {running.eab.hmac_key}

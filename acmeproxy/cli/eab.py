@@ -1,36 +1,42 @@
 """`acmeproxy eab`: keys for external account binding (RFC 8555 §7.3.4)."""
 
-import asyncio
 import json
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acmeproxy.cli.exits import CONFIG, LEGEND, NOT_FOUND, UNAVAILABLE, leave
+from acmeproxy.cli.exits import LEGEND, NOT_FOUND, leave
+from acmeproxy.cli.operating import ConfigOption, JsonOption, TenantArgument, operate, settings_of
 
 if TYPE_CHECKING:
     from acmeproxy.core.eab import EabKey
-    from acmeproxy.settings import Settings
 
 app = typer.Typer(name="eab", help="Give out keys for external account binding.", no_args_is_help=True)
 
-
-@app.callback()
-def _group() -> None:
-    """Give out keys for external account binding."""
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 @app.command(epilog=LEGEND)
-def create(
-    tenant: Annotated[str, typer.Argument(help="The tenant whose accounts it may bind.")],
-    label: Annotated[str, typer.Option("--label", help="For whom it is.")] = "",
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="The settings file.", metavar="FILE")
+def create(  # noqa: PLR0913, PLR0917 - the options of the command
+    tenant: TenantArgument,
+    label: Annotated[str, typer.Option(help="For whom it is.")] = "",
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Names that its accounts may have, within the tenant's; repeatable.", metavar="PATTERN"
+        ),
     ] = None,
+    profiles: Annotated[
+        list[str] | None, typer.Option(help="Profiles that they may have; repeatable.", metavar="PROFILE")
+    ] = None,
+    uses: Annotated[int | None, typer.Option(help="How many accounts it may bind.", min=1)] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="For how long it may bind accounts: 12h, 7d, 4w.", metavar="TIME")
+    ] = None,
+    config: ConfigOption = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make an EAB key; its hmac key is shown once and never again.
 
@@ -38,22 +44,18 @@ def create(
 
       acmeproxy eab create payments --label 'checkout, production'
 
-      acmeproxy eab create payments --json | jq -r .hmac_key
+      acmeproxy eab create payments --names '*.checkout.corp.example' --uses 1 --expires 7d --json
     """
     from acmeproxy.core.encoding import b64url_encode  # noqa: PLC0415 - help needs none of it
-    from acmeproxy.services.stores import StateAwayError  # noqa: PLC0415
-    from acmeproxy.settings import SettingsError, load  # noqa: PLC0415
+    from acmeproxy.core.ids import TenantName  # noqa: PLC0415
+    from acmeproxy.services.administration import Grant  # noqa: PLC0415
 
-    try:
-        given = load(config, os.environ)
-    except SettingsError as error:
-        leave(CONFIG, "\n".join(str(mistake) for mistake in error.mistakes))
-    if tenant not in given.tenants:
-        leave(NOT_FOUND, f"There is no tenant {tenant}: the settings have {', '.join(given.tenants)}.")
-    try:
-        key = asyncio.run(_created(given, tenant, label))
-    except StateAwayError as error:
-        leave(UNAVAILABLE, f"The key was not made: {error}. Is redis.url right and the server up?")
+    given = settings_of(config, tenant)
+    unknown = set(profiles or ()) - set(given.tenants[tenant].profiles)
+    if unknown:
+        raise typer.BadParameter(f"tenant {tenant} has no profile {', '.join(sorted(unknown))}")
+    grant = Grant(label, _patterns(names or []), tuple(profiles or ()), uses, _end(expires))
+    key = operate(given, lambda administrator: administrator.create_eab_key(TenantName(tenant), grant))
     hmac_key = b64url_encode(key.secret)
     if as_json:
         typer.echo(json.dumps({"kid": key.kid, "hmac_key": hmac_key}))
@@ -61,9 +63,80 @@ def create(
         typer.echo(f"kid       {key.kid}\nhmac key  {hmac_key}  (shown once)")
 
 
-async def _created(given: "Settings", tenant: str, label: str) -> "EabKey":
-    from acmeproxy.core.ids import TenantName  # noqa: PLC0415 - help needs none of it
-    from acmeproxy.wiring.serving import administration  # noqa: PLC0415
+@app.command("list", epilog=LEGEND)
+def list_(tenant: TenantArgument, config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
+    """List a tenant's EAB keys and how often they were used; never their secrets.
 
-    async with administration(given) as administrator:
-        return await administrator.create_eab_key(TenantName(tenant), label)
+    For example:
+
+      acmeproxy eab list payments
+    """
+    from acmeproxy.core.ids import TenantName  # noqa: PLC0415 - help needs none of it
+
+    given = settings_of(config, tenant)
+    keys = operate(given, lambda administrator: administrator.eab_keys(TenantName(tenant)))
+    rows = [_row(key) for key in keys]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    for row in rows:
+        used = f"{row['used']}/{row['uses'] or 'any'}"
+        typer.echo(f"{row['kid']}  {row['state']:<8} used {used:<8} {row['label']}")
+    typer.echo(f"{len(rows)} keys", err=True)
+
+
+@app.command(epilog=LEGEND)
+def revoke(
+    tenant: TenantArgument,
+    kid: Annotated[str, typer.Argument(help="The key's kid.")],
+    config: ConfigOption = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """End an EAB key, and close the accounts that it bound.
+
+    For example:
+
+      acmeproxy eab revoke payments eab_4f0c
+    """
+    from acmeproxy.core.ids import TenantName  # noqa: PLC0415 - help needs none of it
+
+    given = settings_of(config, tenant)
+    if not yes:
+        typer.confirm(f"End {kid} and close every account that it bound?", abort=True)
+    closed = operate(given, lambda administrator: administrator.revoke_eab_key(TenantName(tenant), kid))
+    if closed is None:
+        leave(NOT_FOUND, f"Tenant {tenant} has no EAB key {kid}.")
+    typer.echo(f"{kid} is revoked, {len(closed)} accounts are closed.")
+
+
+def _patterns(given: list[str]) -> tuple[str, ...]:
+    from acmeproxy.core.identifier import dns_name  # noqa: PLC0415 - help needs none of it
+
+    try:
+        return tuple(dns_name(pattern) for pattern in given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--names") from None
+
+
+def _end(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    if not text[:-1].isdecimal() or text[-1] not in _UNITS:
+        raise typer.BadParameter("write 12h, 7d or 4w", param_hint="--expires")
+    return datetime.now(UTC) + timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
+
+
+def _row(key: "EabKey") -> dict[str, Any]:
+    ended = key.expires_at is not None and key.expires_at <= datetime.now(UTC)
+    return {
+        "kid": key.kid,
+        "label": key.label,
+        "state": "revoked" if key.revoked_at else "expired" if ended else "open",
+        "used": len(key.accounts),
+        "uses": key.uses,
+        "names": list(key.names),
+        "profiles": list(key.profiles),
+        "expires": key.expires_at.isoformat() if key.expires_at else None,
+        "accounts": sorted(key.accounts.values()),
+    }

@@ -73,6 +73,8 @@ class Server:
             assembly.app,
             access_log=None,
             handle_signals=False,
+            # Encoded bodies are refused, and whether they could be decoded is of no interest (HTTP-14).
+            auto_decompress=False,
             shutdown_timeout=server.shutdown_timeout.total_seconds(),
         )
         await runner.setup()

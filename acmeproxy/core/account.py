@@ -29,7 +29,9 @@ class Account(msgspec.Struct, frozen=True, omit_defaults=True):
     """A key and who is behind it.
 
     `key` is the public JWK with its required members only; `thumbprint` is that key's (RFC 7638).
-    `external_account_binding` is the client's own object, kept word for word (EAB-10); `eab_kid` is its kid.
+    `external_account_binding` is the client's own object, kept word for word (EAB-10); `eab_kid` is its kid,
+    `eab_names` and `eab_profiles` what that key narrows the tenant's policy to. `terms_agreed` is the URL of
+    the terms that were agreed to.
     """
 
     id: AccountId
@@ -41,17 +43,34 @@ class Account(msgspec.Struct, frozen=True, omit_defaults=True):
     terms_agreed_at: datetime | None = None
     external_account_binding: dict[str, Any] | None = None
     eab_kid: str | None = None
+    eab_names: tuple[str, ...] = ()
+    eab_profiles: tuple[str, ...] = ()
+    terms_agreed: str | None = None
     closed_at: datetime | None = None
 
     def with_contact(self, contact: tuple[str, ...]) -> "Account":
         """Return the account with another contact list (RFC 8555 §7.3.2)."""
         return msgspec.structs.replace(self, contact=contact)
 
+    def with_key(self, key: dict[str, str], thumbprint: str) -> "Account":
+        """Return the account under another key; nothing else changes (RFC 8555 §7.3.5)."""
+        return msgspec.structs.replace(self, key=key, thumbprint=thumbprint)
+
     def deactivate(self, now: datetime) -> "Account":
         """Close the account at its owner's wish, for good (RFC 8555 §7.3.6)."""
         if self.status is not AccountStatus.VALID:
             return self
         return msgspec.structs.replace(self, status=AccountStatus.DEACTIVATED, closed_at=now)
+
+    def revoke(self, now: datetime) -> "Account":
+        """Close the account at an operator's wish, for good (RFC 8555 §7.1.2, ACC-12)."""
+        if self.status is not AccountStatus.VALID:
+            return self
+        return msgspec.structs.replace(self, status=AccountStatus.REVOKED, closed_at=now)
+
+    def agree(self, terms: str, now: datetime) -> "Account":
+        """Record that the owner agreed to terms of service."""
+        return msgspec.structs.replace(self, terms_agreed=terms, terms_agreed_at=now)
 
 
 def check_contact(contact: tuple[str, ...]) -> tuple[str, ...]:

@@ -36,18 +36,15 @@ class Authorization(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def status(self, now: datetime) -> AuthorizationStatus:
         """Derive the status at `now`; at the very moment of `expires` it is expired (AS-9)."""
-        states = {challenge.status for challenge in self.challenges}
         if self.revoked_at is not None:
             return AuthorizationStatus.REVOKED
         if self.deactivated_at is not None:
             return AuthorizationStatus.DEACTIVATED
-        if ChallengeStatus.INVALID in states and ChallengeStatus.VALID not in states:
+        if self._failed_in_time:
             return AuthorizationStatus.INVALID
         if now >= self.expires:
             return AuthorizationStatus.EXPIRED
-        if ChallengeStatus.VALID in states:
-            return AuthorizationStatus.VALID
-        return AuthorizationStatus.PENDING
+        return AuthorizationStatus.VALID if self._proved else AuthorizationStatus.PENDING
 
     def challenge(self, kind: ChallengeType) -> Challenge | None:
         """Return the challenge of a type, if this authorization offers it."""
@@ -65,13 +62,17 @@ class Authorization(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def error(self) -> Problem | None:
-        """The reason why the authorization is invalid."""
+        """The reason why the authorization is invalid, if a challenge made it so."""
         failed = (c.error for c in self.challenges if c.status is ChallengeStatus.INVALID)
-        return next(failed, None)
+        return None if self._proved else next(failed, None)
 
     def replace_challenge(self, challenge: Challenge) -> "Authorization":
-        """Return the authorization with one challenge in a new state; unchanged when that is the old one."""
-        if challenge == self.challenge(challenge.type):
+        """Return the authorization with one challenge in a new state.
+
+        Unchanged when that is the old one, or when a challenge has settled the authorization: the first
+        verdict counts, and a later one is discarded (CHL-18, AS-11).
+        """
+        if self._proved or self._failed or challenge == self.challenge(challenge.type):
             return self
         by_type = {c.type: c for c in self.challenges} | {challenge.type: challenge}
         return msgspec.structs.replace(self, challenges=tuple(by_type.values()))
@@ -81,3 +82,17 @@ class Authorization(msgspec.Struct, frozen=True, omit_defaults=True):
         if self.status(now) not in {AuthorizationStatus.PENDING, AuthorizationStatus.VALID}:
             return self
         return msgspec.structs.replace(self, deactivated_at=now)
+
+    @property
+    def _proved(self) -> bool:
+        return any(c.status is ChallengeStatus.VALID for c in self.challenges)
+
+    @property
+    def _failed(self) -> bool:
+        return any(c.status is ChallengeStatus.INVALID for c in self.challenges)
+
+    @property
+    def _failed_in_time(self) -> bool:
+        """Whether a challenge failed before the authorization expired; expired ones stay so (AS-11)."""
+        failures = (c.failed_at for c in self.challenges if c.status is ChallengeStatus.INVALID)
+        return not self._proved and any(when is None or when < self.expires for when in failures)

@@ -12,9 +12,10 @@ import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorithmOID
 
+from acmeproxy.core import weakness
 from acmeproxy.core.encoding import NotCanonicalError, b64url_decode
 from acmeproxy.core.identifier import Identifier, IdentifierType
 from acmeproxy.core.jwk import AccountKey, spki_sha256
@@ -46,6 +47,12 @@ _DROPPED_ATTRIBUTES: Final = frozenset(
         NameOID.LOCALITY_NAME,
     }
 )
+# PKCS#9's and Microsoft's: readers differ in which of several attributes they take (CSR-04).
+_EXTENSION_ATTRIBUTES: Final = frozenset(
+    {x509.ObjectIdentifier("1.2.840.113549.1.9.14"), x509.ObjectIdentifier("1.3.6.1.4.1.311.2.1.14")}
+)
+# An upper bound of X.520 that decides what a subject can hold (RFC 5280 A.1, FIN-12).
+_MAX_COMMON_NAME: Final = 64
 _HARMLESS_USAGES: Final = frozenset({ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH})
 
 
@@ -84,8 +91,8 @@ def key_thumbprint(der: bytes) -> str | None:
         return None
 
 
-def check(der: bytes, ordered: Iterable[Identifier]) -> Request:
-    """Check a CSR against the names of its order.
+def check(der: bytes, ordered: Iterable[Identifier], keys: tuple[str, ...] = ()) -> Request:
+    """Check a CSR against the names of its order, and its key against the kinds that are taken (none: all).
 
     Raises:
         AcmeError: `badCSR`, with what to change in it (FIN-04..15).
@@ -95,19 +102,38 @@ def check(der: bytes, ordered: Iterable[Identifier]) -> Request:
         extensions = csr.extensions
         subject = csr.subject
         key = csr.public_key()
-        sound = csr.signature_algorithm_oid in _SIGNATURES and csr.is_signature_valid
+        lists = [a for a in csr.attributes if a.oid in _EXTENSION_ATTRIBUTES]
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         raise refuse(Reference.CSR_REFUSED, "the CSR is no PKCS#10 request that we can read") from error
     if csr.public_bytes(Encoding.DER) != der:
         raise refuse(Reference.CSR_REFUSED, "the CSR has bytes after its end or is not DER")
-    if not sound:
+    # The key first: one that is too large is not worth the time that its signature takes.
+    _check_key(key)
+    # Curve parameters and compressed points are for Vault to stumble over, after we have said yes (NOR-03).
+    if key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) not in der:
+        text = "the CSR's key is written in an unusual form: name its curve and do not compress its point"
+        raise refuse(Reference.CSR_KEY, text)
+    if keys and _kind(key) not in keys:
+        raise refuse(Reference.CSR_KEY, f"keys of this profile are {', '.join(keys)}, not {_kind(key)}")
+    if csr.signature_algorithm_oid not in _SIGNATURES or not csr.is_signature_valid:
         raise refuse(
             Reference.CSR_REFUSED, "the CSR's signature is not its own key's, or not with SHA-256 or better"
         )
-    _check_key(key)
+    if len(lists) > 1:
+        raise refuse(Reference.CSR_EXTENSION, "the CSR asks for extensions in more than one place")
     _check_extensions(extensions)
     _check_names(subject, extensions, frozenset(ordered))
     return Request(der, spki_sha256(key), AccountKey.of(key).thumbprint)
+
+
+def _kind(key: object) -> str:
+    match key:
+        case rsa.RSAPublicKey():
+            return "RSA"
+        case ec.EllipticCurvePublicKey():
+            return {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}[key.curve.name]
+        case _:
+            return "Ed25519"
 
 
 def _check_key(key: object) -> None:
@@ -126,6 +152,8 @@ def _check_key(key: object) -> None:
             pass
         case _:
             raise refuse(Reference.CSR_KEY, "keys are RSA, EC or Ed25519")
+    if reason := weakness.find(key):
+        raise refuse(Reference.CSR_KEY, reason)
 
 
 def _check_extensions(extensions: x509.Extensions) -> None:
@@ -157,7 +185,9 @@ def _check_names(subject: x509.Name, extensions: x509.Extensions, ordered: froze
             raise refuse(
                 Reference.CSR_NAMES, f"the CSR's subject holds something else than a common name: {name}"
             )
-        common_name = str(attribute.value).lower()
+        common_name = _lower(str(attribute.value))
+        if not 0 < len(common_name) <= _MAX_COMMON_NAME:
+            raise refuse(Reference.CSR_NAMES, "the CSR's common name is empty or longer than 64 characters")
         # An address as common name is a repetition of its SAN, never a name of its own (FIN-11).
         if common_name not in addresses:
             requested.add(Identifier(IdentifierType.DNS, common_name))
@@ -173,13 +203,18 @@ def _alternative_names(extensions: x509.Extensions) -> Iterable[Identifier]:
     for name in names:
         match name:
             case x509.DNSName():
-                yield Identifier(IdentifierType.DNS, name.value.lower())
+                yield Identifier(IdentifierType.DNS, _lower(name.value))
             case x509.IPAddress(value=ipaddress.IPv4Address() | ipaddress.IPv6Address()):
                 yield Identifier(IdentifierType.IP, str(name.value))
             case _:
                 raise refuse(
                     Reference.CSR_NAMES, "the CSR holds a subject alternative name that is neither dns nor ip"
                 )
+
+
+def _lower(name: str) -> str:
+    """Lower-case ASCII only: Unicode would make a plain k of the Kelvin sign (FIN-09)."""
+    return name.lower() if name.isascii() else name
 
 
 def _difference(requested: set[Identifier], ordered: frozenset[Identifier]) -> str:

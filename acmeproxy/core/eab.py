@@ -8,6 +8,7 @@ import msgspec
 
 from acmeproxy.core import jws
 from acmeproxy.core.encoding import NotCanonicalError, json_object
+from acmeproxy.core.ids import AccountId
 from acmeproxy.core.jwk import AccountKey
 from acmeproxy.core.problem import AcmeError, refuse
 from acmeproxy.core.reference import Reference
@@ -16,13 +17,39 @@ _DIGESTS: Final = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
 
 
 class EabKey(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A MAC key that an operator gave out; `secret` has at least 32 random octets (EAB-14)."""
+    """A MAC key that an operator gave out, and what the accounts that it binds may have.
+
+    `secret` has at least 32 random octets (EAB-14). `names` and `profiles` narrow the tenant's, where given.
+    `uses` is how many accounts it may bind, `expires_at` until when; `accounts` are those that it bound, by
+    the thumbprint of the key that they registered with.
+    """
 
     kid: str
     secret: bytes
     created_at: datetime
     label: str = ""
     revoked_at: datetime | None = None
+    names: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    uses: int | None = None
+    expires_at: datetime | None = None
+    accounts: dict[str, AccountId] = {}
+
+    def bind(self, thumbprint: str, account: AccountId, now: datetime) -> "EabKey":
+        """Use the key for an account; the same key of an account again is the same use (K2).
+
+        Raises:
+            AcmeError: `unauthorized`, where it is used up, revoked or expired (EAB-13).
+        """
+        if self.revoked_at is not None or (self.expires_at is not None and now >= self.expires_at):
+            raise refuse(Reference.EAB_REFUSED, "this EAB key has ended: ask for a new one")
+        if thumbprint not in self.accounts and self.uses is not None and len(self.accounts) >= self.uses:
+            raise refuse(Reference.EAB_REFUSED, "this EAB key is used up: ask for a new one")
+        return msgspec.structs.replace(self, accounts={**self.accounts, thumbprint: account})
+
+    def revoke(self, now: datetime) -> "EabKey":
+        """End the key for good."""
+        return self if self.revoked_at else msgspec.structs.replace(self, revoked_at=now)
 
 
 class Binding(msgspec.Struct, frozen=True):
@@ -33,14 +60,14 @@ class Binding(msgspec.Struct, frozen=True):
     digest: str
 
     def verify(self, key: EabKey | None) -> EabKey:
-        """Check the MAC in constant time; an unknown key, a revoked one and a wrong MAC look the same.
+        """Check the MAC in constant time; an unknown key and a wrong MAC look the same.
 
         Raises:
             AcmeError: `unauthorized`.
         """
         secret = key.secret if key else bytes(32)
         mac = hmac.digest(secret, self.envelope.signed, self.digest)
-        if not hmac.compare_digest(mac, self.envelope.signature) or key is None or key.revoked_at is not None:
+        if not hmac.compare_digest(mac, self.envelope.signature) or key is None:
             raise refuse(
                 Reference.EAB_REFUSED, "the external account binding is not accepted: check kid and hmac key"
             )

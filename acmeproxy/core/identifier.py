@@ -122,7 +122,7 @@ def _address(value: str, subject: Subject) -> str:
     except ValueError:
         canonical = ""
     # An IPv4-mapped address and a zone have other or no canonical text (RFC 5952 §5, RFC 8738 §3).
-    if canonical != value or "%" in value or value.startswith("::ffff:"):
+    if not canonical or canonical != value or "%" in value or value.startswith("::ffff:"):
         text = f"{value[:80]} is not the canonical text of an address: see RFC 5952"
         raise AcmeError(problem(Reference.NAME_SHAPE, text, identifier=subject))
     return canonical

@@ -66,10 +66,35 @@ def inspect(
         raise MismatchError("the certificate cannot be read") from error
     return Inspected(
         serial=serial_text(certificate.serial_number),
-        chain=tuple(c.public_bytes(Encoding.DER) for c in [certificate, *above] if c.issuer != c.subject),
+        chain=(leaf, *(c.public_bytes(Encoding.DER) for c in above if c.issuer != c.subject)),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
     )
+
+
+def sound_alternates(
+    leaf: bytes,
+    alternates: Sequence[Sequence[bytes]],
+    intent: Intent,
+    anchors: Sequence[bytes],
+    now: datetime,
+) -> tuple[tuple[bytes, ...], ...]:
+    """Return those other chains of an inspected leaf that hold, the leaf first; the others are left out.
+
+    Args:
+        leaf: DER.
+        alternates: DER, each from the leaf's issuer upwards.
+        intent: What was asked for.
+        anchors: As for `inspect`; a chain to another root than these is left out.
+        now: The time.
+    """
+    sound = []
+    for issuers in alternates:
+        try:
+            sound.append(inspect(leaf, issuers, intent, anchors, now).chain)
+        except MismatchError:
+            continue
+    return tuple(sound)
 
 
 def serial_text(serial: int) -> str:
@@ -127,6 +152,8 @@ def _check_validity(certificate: x509.Certificate, intent: Intent, now: datetime
     begun = intent.first_attempt_at or intent.created_at
     if not begun - timedelta(hours=1) <= certificate.not_valid_before_utc <= now + _SKEW:
         raise MismatchError("it does not begin now")
+    if intent.not_after is not None and certificate.not_valid_after_utc != intent.not_after:
+        raise MismatchError("it does not end when the order says")
     if not now < certificate.not_valid_after_utc <= now + timedelta(seconds=intent.lifetime) + _SKEW:
         raise MismatchError("it has ended or lasts longer than asked for")
 

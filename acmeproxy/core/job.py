@@ -13,10 +13,14 @@ class JobKind(enum.StrEnum):
     VALIDATE = "validate"
     ISSUE = "issue"
     REVOKE_SURPLUS = "revoke-surplus"
+    REVOKE = "revoke"
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One thing to look at: `subject` is an authorization id, an order id, or a surplus record's id."""
+    """One thing to look at.
+
+    `subject` is the id of an authorization, an order, a surplus record or a certificate.
+    """
 
     kind: JobKind
     tenant: TenantName

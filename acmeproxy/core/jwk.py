@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from josepy.errors import Error as JosepyError
 from josepy.jwk import JWKEC, JWKRSA
 
+from acmeproxy.core import weakness
 from acmeproxy.core.encoding import NotCanonicalError, b64url_decode, b64url_encode
 from acmeproxy.core.problem import refuse
 from acmeproxy.core.reference import Reference
@@ -26,6 +27,9 @@ ALGORITHMS: Final = ("RS256", "ES256", "ES384", "ES512", "EdDSA")
 _MIN_RSA_BITS: Final = 2048
 _MAX_RSA_BITS: Final = 8192
 _RSA_EXPONENT: Final = 65537
+#: What the library still computes with, and what costs no more than a sound key.
+_WEAK_RSA_BITS: Final = 1024
+_MAX_EXPONENT_BITS: Final = 32
 _SECRET_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
@@ -56,8 +60,13 @@ class AccountKey(msgspec.Struct, frozen=True):
     algorithm: str
 
     @classmethod
-    def parse(cls, jwk: object) -> "AccountKey":
+    def parse(cls, jwk: object, *, weak: bool = False) -> "AccountKey":
         """Parse a public JWK of a request (RFC 8555 §6.2).
+
+        Args:
+            jwk: As sent.
+            weak: Take an RSA key that is not strong enough for an account: it is a certificate's, and only
+                asks for that certificate's revocation (REV-15).
 
         Raises:
             AcmeError: `badPublicKey` with the reason, for anything but a sound public RSA, EC or Ed25519 key.
@@ -70,7 +79,7 @@ class AccountKey(msgspec.Struct, frozen=True):
             raise _refused("the jwk is not for signatures (use)")
         match jwk.get("kty"):
             case "RSA":
-                key = cls(_rsa_members(jwk), "RS256")
+                key = cls(_rsa_members(jwk, weak=weak), "RS256")
             case "EC":
                 key = _ec_key(jwk)
             case "OKP":
@@ -80,9 +89,11 @@ class AccountKey(msgspec.Struct, frozen=True):
         if jwk.get("alg", key.algorithm) != key.algorithm:
             raise _refused("the jwk's alg is not the algorithm of its key")
         try:
-            key.public_key()
+            public = key.public_key()
         except (ValueError, JosepyError) as error:
             raise _refused("the key is not a point on its curve or not a valid key") from error
+        if not weak and (reason := weakness.find(public)):
+            raise _refused(reason)
         return key
 
     @classmethod
@@ -185,9 +196,11 @@ def _load(members: tuple[tuple[str, str], ...]) -> PublicKey:
     return public
 
 
-def _rsa_members(jwk: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+def _rsa_members(jwk: Mapping[str, object], *, weak: bool) -> tuple[tuple[str, str], ...]:
     n = int.from_bytes(_octets(jwk, "n"))
     e = int.from_bytes(_octets(jwk, "e"))
+    if weak and _WEAK_RSA_BITS <= n.bit_length() <= _MAX_RSA_BITS and e.bit_length() <= _MAX_EXPONENT_BITS:
+        return (("e", _number(e)), ("kty", "RSA"), ("n", _number(n)))
     if not _MIN_RSA_BITS <= n.bit_length() <= _MAX_RSA_BITS:
         raise _refused(f"RSA keys have {_MIN_RSA_BITS} to {_MAX_RSA_BITS} bits, this one {n.bit_length()}")
     if e != _RSA_EXPONENT or n % 2 == 0:

@@ -44,8 +44,8 @@ class Envelope(msgspec.Struct, frozen=True):
             raise refuse(Reference.JWS_HEADER, "nonce is not unpadded base64url") from error
         return nonce
 
-    def signer(self) -> "Signer":
-        """Say which key the request claims, after the header's own rules.
+    def signer(self, *, weak: bool = False) -> "Signer":
+        """Say which key the request claims, after the header's own rules; `weak` is as in `AccountKey.parse`.
 
         Raises:
             AcmeError: `malformed` for `crit`, `b64`, or anything but exactly one of jwk and kid;
@@ -68,7 +68,7 @@ class Envelope(msgspec.Struct, frozen=True):
             if not isinstance(kid, str):
                 raise refuse(Reference.JWS_HEADER, "kid is not a string")
             return Signer(algorithm, kid=kid)
-        key = AccountKey.parse(jwk)
+        key = AccountKey.parse(jwk, weak=weak)
         if key.algorithm != algorithm:
             raise refuse(Reference.KEY_REFUSED, f"a key for {key.algorithm} cannot sign with {algorithm}")
         return Signer(algorithm, key=key)

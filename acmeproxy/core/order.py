@@ -10,8 +10,7 @@ import msgspec
 from acmeproxy.core.authorization import Authorization, AuthorizationStatus
 from acmeproxy.core.identifier import Identifier
 from acmeproxy.core.ids import AccountId, AuthorizationId, CertificateId, OrderId
-from acmeproxy.core.problem import Problem, problem
-from acmeproxy.core.reference import Reference
+from acmeproxy.core.problem import Problem, plain
 
 
 class OrderStatus(enum.StrEnum):
@@ -28,8 +27,9 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """What we are about to have signed, written down before Vault hears of it (threat-model K10..K17).
 
     `csr` is DER; `key` is the SHA-256 of its SubjectPublicKeyInfo in hex; `names` are the order's own;
-    `lifetime` is in seconds. `attempted_at` is the start of a call to Vault whose end is not known: while
-    it is set, a certificate may exist that we have not seen. `first_attempt_at` bounds the search for it.
+    `lifetime` is in seconds, `not_after` the end that the client asked for. `attempted_at` is the start of a
+    call to Vault whose end is not known: while it is set, a certificate may exist that we have not seen.
+    `first_attempt_at` bounds the search for it.
     """
 
     id: str
@@ -38,6 +38,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     names: tuple[Identifier, ...]
     lifetime: int
     created_at: datetime
+    not_after: datetime | None = None
     attempts: int = 0
     attempted_at: datetime | None = None
     first_attempt_at: datetime | None = None
@@ -80,6 +81,9 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     authorizations: tuple[AuthorizationId, ...]
     created_at: datetime
     expires: datetime
+    profile: str | None = None
+    not_after: datetime | None = None
+    replaces: str | None = None
     progress: Progress = Open()
 
     def status(self, authorizations: Sequence[Authorization], now: datetime) -> OrderStatus:
@@ -95,10 +99,14 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
             case Abandoned():
                 return OrderStatus.INVALID
             case Open():
-                return self._open_status({authorization.status(now) for authorization in authorizations}, now)
+                return self._open_status(authorizations, now)
 
-    def _open_status(self, states: set[AuthorizationStatus], now: datetime) -> OrderStatus:
+    def _open_status(self, authorizations: Sequence[Authorization], now: datetime) -> OrderStatus:
+        states = {authorization.status(now) for authorization in authorizations}
         if now >= self.expires or not states <= {AuthorizationStatus.VALID, AuthorizationStatus.PENDING}:
+            return OrderStatus.INVALID
+        # One that is lost proves nothing, however valid the others are (INV-1).
+        if {authorization.id for authorization in authorizations} != set(self.authorizations):
             return OrderStatus.INVALID
         return OrderStatus.READY if states == {AuthorizationStatus.VALID} else OrderStatus.PENDING
 
@@ -107,24 +115,18 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
         if isinstance(self.progress, Abandoned):
             return self.progress.error
         failed = tuple(
-            msgspec.structs.replace(authorization.error, identifier=authorization.identifier.subject)
+            msgspec.structs.replace(
+                authorization.error, identifier=authorization.identifier.subject, subproblems=()
+            )
             for authorization in authorizations
             if authorization.error is not None
         )
-        if isinstance(self.progress, Open) and failed:
-            names = ", ".join(f.identifier.value for f in failed if f.identifier)
-            summary = f"{names}: {failed[0].detail.partition(' [ref ')[0]}"
-            return msgspec.structs.replace(
-                problem(Reference.HTTP01_CONTENT, summary),
-                type=failed[0].type,
-                status=failed[0].status,
-                detail=failed[0].detail if len(failed) == 1 else summary,
-                subproblems=failed,
-            )
-        return None
+        return _summary(failed) if isinstance(self.progress, Open) and failed else None
 
     def finalize(self, intent: Intent) -> "Order":
         """Go from ready to processing; the caller has seen that the order is ready (OS-6)."""
+        if not isinstance(self.progress, Open):
+            return self
         return msgspec.structs.replace(self, progress=Processing(intent))
 
     def attempt(self, now: datetime) -> "Order":
@@ -169,6 +171,17 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
         if isinstance(self.progress, Issued | Abandoned):
             return self
         return msgspec.structs.replace(self, progress=Abandoned(error, now))
+
+
+def _summary(failed: tuple[Problem, ...]) -> Problem:
+    """Join what went wrong, one subproblem a name; the first reason stands for all (RFC 8555 §6.7.1)."""
+    first = failed[0]
+    detail = first.detail
+    if len(failed) > 1:
+        reason, mark, code = detail.partition(" [ref ")
+        names = ", ".join(f.identifier.value for f in failed if f.identifier)
+        detail = plain(f"{reason}; {len(failed)} names failed: {names}") + mark + code
+    return Problem(type=first.type, detail=detail, status=first.status, subproblems=failed)
 
 
 def digest(csr: bytes) -> str:

@@ -1,5 +1,6 @@
 """Payloads of requests, by resource: strict about what is known, silent about what is not (JWS-32)."""
 
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -40,12 +41,27 @@ class NewOrder(msgspec.Struct, frozen=True, rename="camel"):
     identifiers: tuple[RequestedIdentifier, ...]
     not_before: str | None = None
     not_after: str | None = None
+    profile: str | None = None
+    replaces: str | None = None
+
+
+class NewAuthorization(msgspec.Struct, frozen=True):
+    """RFC 8555 §7.4.1."""
+
+    identifier: RequestedIdentifier
 
 
 class Finalize(msgspec.Struct, frozen=True):
     """RFC 8555 §7.4."""
 
     csr: str
+
+
+class RevokeCert(msgspec.Struct, frozen=True):
+    """RFC 8555 §7.6. `reason` is untyped, since msgspec takes 1.0 for an integer (REV-11)."""
+
+    certificate: str
+    reason: Any = None
 
 
 class AuthorizationUpdate(msgspec.Struct, frozen=True):
@@ -83,6 +99,25 @@ def require_empty(payload: bytes) -> None:
     """
     if payload:
         raise refuse(Reference.NOT_EMPTY, "this resource is read by POST-as-GET: send an empty payload")
+
+
+def moment(text: str | None, member: str) -> datetime | None:
+    """Parse an RFC 3339 date with an offset, in whole seconds; `null` and the empty text are none (CLI-14).
+
+    Raises:
+        AcmeError: `malformed`, for any other text and for fractions, which no certificate has (NOR-05).
+    """
+    if not text:
+        return None
+    try:
+        when = msgspec.convert(text, datetime, strict=False)
+    except msgspec.ValidationError as error:
+        raise refuse(Reference.ORDER_DATES, f"{member} is not an RFC 3339 date with an offset") from error
+    if when.tzinfo is None or when.microsecond or not text[:1].isdecimal() or "-" not in text[:8]:
+        raise refuse(
+            Reference.ORDER_DATES, f"{member} is not an RFC 3339 date with an offset, in whole seconds"
+        )
+    return when.astimezone(UTC)
 
 
 def _without_values(error: msgspec.ValidationError) -> str:

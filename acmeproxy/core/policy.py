@@ -1,11 +1,12 @@
 """What a tenant may have: checked at new-order and again before signing (NOR-03, STA-08)."""
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import structs
 
+from acmeproxy.core.account import Account
 from acmeproxy.core.challenge import fitting
 from acmeproxy.core.identifier import Identifier, IdentifierType, parse
 from acmeproxy.core.payload import RequestedIdentifier
@@ -23,7 +24,7 @@ _NEVER: Final = tuple(
         "127.0.0.0/8",
         "169.254.0.0/16",
         "224.0.0.0/3",
-        "::/127",
+        "::/96",
         "::ffff:0:0/96",
         "64:ff9b::/96",
         "2002::/16",
@@ -34,7 +35,9 @@ _NEVER: Final = tuple(
 )
 
 
-def identifiers(tenant: Tenant, requested: Sequence[RequestedIdentifier]) -> tuple[Identifier, ...]:
+def identifiers(
+    tenant: Tenant, requested: Sequence[RequestedIdentifier], narrower: Names | None = None
+) -> tuple[Identifier, ...]:
     """Return the identifiers of an order, lower-cased and without repetitions, if the tenant may have all.
 
     Raises:
@@ -52,7 +55,7 @@ def identifiers(tenant: Tenant, requested: Sequence[RequestedIdentifier]) -> tup
     for one in requested:
         try:
             identifier = parse(one.type, one.value)
-            check(tenant, identifier)
+            check(tenant, identifier, narrower)
             parsed[identifier] = None
         except AcmeError as error:
             faults.append(_about(error.problem, one))
@@ -61,17 +64,23 @@ def identifiers(tenant: Tenant, requested: Sequence[RequestedIdentifier]) -> tup
     return tuple(parsed)
 
 
-def check(tenant: Tenant, identifier: Identifier) -> None:
-    """Check one identifier against the tenant's rules.
+def check(tenant: Tenant, identifier: Identifier, narrower: Names | None = None) -> None:
+    """Check one identifier against the tenant's rules, and an account's narrower ones.
 
     Raises:
         AcmeError: `rejectedIdentifier` or `unsupportedIdentifier`, saying which rule.
     """
     if identifier.type is IdentifierType.IP:
         _check_address(tenant, identifier)
-    elif not allows(tenant.names, identifier.base.value):
+    elif not allows(tenant.names, identifier.value):
         allowed = ", ".join(tenant.names.allow) or "nothing"
         text = f"{identifier.value} is not among the names of tenant {tenant.name} (allowed: {allowed})"
+        raise _rejected(Reference.NAME_NOT_ALLOWED, text, identifier)
+    if narrower is not None and (
+        identifier.type is not IdentifierType.DNS or not allows(narrower, identifier.value)
+    ):
+        allowed = ", ".join(narrower.allow)
+        text = f"{identifier.value} is not among the names of this account's EAB key (allowed: {allowed})"
         raise _rejected(Reference.NAME_NOT_ALLOWED, text, identifier)
     if identifier.wildcard and not tenant.wildcards:
         raise _rejected(
@@ -82,21 +91,31 @@ def check(tenant: Tenant, identifier: Identifier) -> None:
         raise _rejected(Reference.NAME_WILDCARD, text, identifier)
 
 
+def narrower_names(account: Account) -> Names | None:
+    """Return what the EAB key of an account narrows its tenant's names to, if it does."""
+    return Names(allow=account.eab_names) if account.eab_names else None
+
+
 def allows(names: Names, name: str) -> bool:
-    """Tell whether a lower-case host name is allowed and not denied, compared label by label (IDN-08)."""
-    return _any_matches(names.allow, name) and not _any_matches(names.deny, name)
+    """Tell whether a lower-case name is allowed and not denied, compared label by label (IDN-08).
 
-
-def _any_matches(patterns: Iterable[str], name: str) -> bool:
+    A wildcard is all the names that it covers: every one must be allowed, and none denied.
+    """
     labels = name.split(".")
-    return any(_matches(pattern.split("."), labels) for pattern in patterns)
+    allowed = any(_covers(pattern.split("."), labels) for pattern in names.allow)
+    return allowed and not any(_touches(pattern.split("."), labels) for pattern in names.deny)
 
 
-def _matches(pattern: list[str], labels: list[str]) -> bool:
+def _covers(pattern: list[str], labels: list[str]) -> bool:
     if pattern[0] != "*":
         return labels == pattern
     suffix = pattern[1:]
     return len(labels) > len(suffix) and labels[len(labels) - len(suffix) :] == suffix
+
+
+def _touches(pattern: list[str], labels: list[str]) -> bool:
+    """Tell whether a pattern and a name have a host in common."""
+    return _covers(pattern, labels) or (labels[0] == "*" and labels[1:] == pattern[1:])
 
 
 def _check_address(tenant: Tenant, identifier: Identifier) -> None:

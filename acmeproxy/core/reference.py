@@ -45,7 +45,11 @@ class Reference(enum.Enum):
         "Repeat the request with the nonce of this answer; clients do so by themselves.",
     )
     NOT_FOUND = ("malformed", 404, "No such resource here, or it belongs to another account.")
-    METHOD = ("malformed", 405, "ACME resources take POST; only directory and newNonce take GET.")
+    METHOD = (
+        "malformed",
+        405,
+        "ACME resources take POST; only directory, newNonce and renewalInfo take GET.",
+    )
 
     # Accounts (RFC 8555 §7.3)
     ACCOUNT_UNKNOWN = (
@@ -70,6 +74,16 @@ class Reference(enum.Enum):
     )
     CONTACT_SCHEME = ("unsupportedContact", 400, "Only mailto: contacts are taken.")
     CONTACT = ("invalidContact", 400, "Give at most 10 contacts, each mailto: with one plain address.")
+    KEY_CHANGE = (
+        "malformed",
+        400,
+        "The payload is a JWS by the new key over account and oldKey, url as outside.",
+    )
+    KEY_TAKEN = (
+        "malformed",
+        409,
+        "One key names one account: make a new key, or use the account in Location.",
+    )
     EAB_REQUIRED = (
         "externalAccountRequired",
         403,
@@ -111,6 +125,11 @@ class Reference(enum.Enum):
         "This tenant has no wildcards, or no DNS challenge to prove one.",
     )
     NAMES_REFUSED = ("rejectedIdentifier", 400, "Several names were refused: each subproblem says why.")
+    PROFILE = (
+        "invalidProfile",
+        400,
+        "Ask for a profile of the directory's meta.profiles that your EAB key allows.",
+    )
     ORDER_NOT_READY = (
         "orderNotReady",
         403,
@@ -148,6 +167,14 @@ class Reference(enum.Enum):
         403,
         "Something else answers for the token: an old file, another client, or another account's key.",
     )
+    DNS_TXT_MISSING = ("incorrectResponse", 403, "Let the client create the record where this CA asks.")
+    DNS_TXT_CONTENT = ("incorrectResponse", 403, "Other records are there: old ones, or another account's.")
+    DNS_PERSIST_RECORD = ("malformed", 400, "Write: ca.example; accounturi=URL; policy=wildcard.")
+    DNS_PERSIST_REFUSED = ("unauthorized", 403, "Name this CA and this account's URL, not expired.")
+    TLS_ALPN01_PROTOCOL = ("incorrectResponse", 403, "Pass ALPN acme-tls/1 through to the client.")
+    TLS_ALPN01_CERTIFICATE = ("incorrectResponse", 403, "Serve the client's own certificate of now.")
+    CAA_FORBIDDEN = ("caa", 403, "Add an issue record with a name of this directory's caaIdentities.")
+    CAA_UNKNOWN = ("dns", 400, "Have the zone's servers answer CAA questions, if only with nothing.")
     VALIDATION_ABANDONED = ("serverInternal", 500, "The CA failed at validating, not you: order again.")
 
     # Finalize and certificates (RFC 8555 §7.4)
@@ -175,6 +202,76 @@ class Reference(enum.Enum):
         500,
         "The CA signed something else than was ordered. It was not delivered; the PKI team was alarmed.",
     )
+
+    # Revocation (RFC 8555 §7.6)
+    REVOCATION_SHAPE = (
+        "malformed",
+        400,
+        "certificate is the DER of one certificate in unpadded base64url; reason is an integer, or left out.",
+    )
+    REVOCATION_UNKNOWN = (
+        "malformed",
+        404,
+        "Revoke at the directory that issued the certificate, with the certificate as it was delivered.",
+    )
+    REVOCATION_FORBIDDEN = (
+        "unauthorized",
+        403,
+        "Sign with the account that ordered it, with the certificate's key, or prove all its names first.",
+    )
+    REVOCATION_REASON = (
+        "badRevocationReason",
+        400,
+        "Leave the reason out, or use 0, 1 (the key is compromised), 3, 4 (superseded), 5 or 9.",
+    )
+    REVOCATION_EXPIRED = ("unauthorized", 403, "An expired certificate need not be revoked.")
+    REVOCATION_PENDING = (
+        "serverInternal",
+        503,
+        "The revocation is kept and carried out as soon as the CA answers; asking again shows whether it is.",
+    )
+    ALREADY_REVOKED = ("alreadyRevoked", 400, "Nothing is left to do.")
+
+    # Renewal (RFC 9773)
+    RENEWAL_NAME = (
+        "malformed",
+        400,
+        "Name the certificate by authority key identifier and serial, both base64url, joined by a dot.",
+    )
+    RENEWAL_UNKNOWN = ("malformed", 404, "Ask at the directory that issued the certificate.")
+    REPLACES = (
+        "malformed",
+        400,
+        "replaces names a certificate with a name in common; leave it out for a first certificate.",
+    )
+    REPLACES_UNKNOWN = (
+        "malformed",
+        404,
+        "Leave replaces out: this directory did not issue that certificate.",
+    )
+    REPLACES_FOREIGN = (
+        "unauthorized",
+        403,
+        "Order with the account that has the certificate, or leave replaces out.",
+    )
+    ALREADY_REPLACED = (
+        "alreadyReplaced",
+        409,
+        "Go on with the order that replaces it, or leave replaces out.",
+    )
+
+    # Limits (RFC 8555 §6.6)
+    RATE_LIMITED = (
+        "rateLimited",
+        429,
+        "Come back at the time given; renewals that say what they replace (ARI) are not counted.",
+    )
+    PAUSED = (
+        "rateLimited",
+        429,
+        "Repair what the last failed validation named, order again at the time given: one success ends it.",
+    )
+    BUSY = ("rateLimited", 503, "The server has its hands full: try again after the time given.")
 
     # Ours (RFC 9110 §15.6)
     INTERNAL = (

@@ -10,7 +10,7 @@ from acmeproxy.core import jws
 from acmeproxy.core.account import Account, AccountStatus
 from acmeproxy.core.ids import AccountId
 from acmeproxy.core.jwk import AccountKey
-from acmeproxy.core.problem import AcmeError, refuse
+from acmeproxy.core.problem import AcmeError, problem, refuse
 from acmeproxy.core.reference import Reference
 from acmeproxy.core.tenant import Tenant
 from acmeproxy.services.stores import Admitted, Gate, Owner, Stored, Wanted
@@ -95,6 +95,24 @@ class Authentication:
         self._settle(request, envelope, key, admitted)
         return Applicant(key, admitted.account, envelope.payload)
 
+    async def by_account_or_certificate_key(
+        self, request: SignedRequest, wanted: Callable[[bytes], Wanted]
+    ) -> Principal | Applicant:
+        """Authenticate an account, or whoever has a certificate's key, however weak that is (RFC 8555 §7.6).
+
+        For a key no account is looked for, and none is made.
+
+        Raises:
+            AcmeError: As `by_account` and `by_key`.
+        """
+        envelope = jws.parse(request.body)
+        if "jwk" not in envelope.header:
+            return await self.by_account(request, wanted)
+        nonce = envelope.nonce
+        key = await self._or_burn(request, nonce, lambda: _own_key(envelope.signer(weak=True)))
+        self._settle(request, envelope, key, await self._gate.admit(request.tenant.name, nonce, Wanted()))
+        return Applicant(key, None, envelope.payload)
+
     async def _or_burn(self, request: SignedRequest, nonce: str, judge: Callable[[], T]) -> T:
         """Use the nonce up even where the header alone is reason enough to refuse (NON-07)."""
         try:
@@ -124,6 +142,20 @@ def require_open(account: Account) -> None:
     if account.status is not AccountStatus.VALID:
         raise refuse(
             Reference.ACCOUNT_CLOSED, f"the account is {account.status.value}: register with a new key"
+        )
+
+
+def require_terms(tenant: Tenant, account: Account) -> None:
+    """Make sure that an account agreed to the terms that hold now (RFC 8555 §7.3.3, ACC-13).
+
+    Raises:
+        AcmeError: `userActionRequired`, with the terms as instance and as link.
+    """
+    terms = tenant.terms_of_service
+    if terms is not None and account.terms_agreed != terms:
+        text = f"the terms of service changed: agree to {terms} and have the CA's operators note it"
+        raise AcmeError(
+            problem(Reference.ACCOUNT_TERMS, text, instance=terms), link=((terms, "terms-of-service"),)
         )
 
 

@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-from acmeproxy.core import csr, ids, payload, policy
+from acmeproxy.core import csr, ids, payload, policy, profile
 from acmeproxy.core.ids import OrderId
 from acmeproxy.core.order import Intent, OrderStatus
 from acmeproxy.core.problem import refuse
 from acmeproxy.core.reference import Reference
 from acmeproxy.core.tenant import Tenant
-from acmeproxy.services.authentication import Principal
+from acmeproxy.services.authentication import Principal, require_terms
 from acmeproxy.services.ordering import OrderView
 from acmeproxy.services.ports import Clock
 from acmeproxy.services.stores import Orders, OrderWithAuthorizations, Outcomes, Owner, StaleError
@@ -41,17 +41,23 @@ class Finalization:
         status = order.status(authorizations, self._clock())
         if status is not OrderStatus.READY:
             raise refuse(Reference.ORDER_NOT_READY, f"the order is {status.value}, not ready")
+        account = principal.account.value
+        require_terms(tenant, account)
         for name in order.identifiers:
-            policy.check(tenant, name)
-        request = csr.check(der, order.identifiers)
+            policy.check(tenant, name, policy.narrower_names(account))
+        terms = profile.conditions(tenant, account, order.profile)
+        request = csr.check(der, order.identifiers, terms.keys)
         if principal.admitted.key_held:
             raise refuse(Reference.CSR_KEY, "the CSR's key is an account's key: make a new one")
+        if principal.admitted.key_blocked:
+            raise refuse(Reference.CSR_KEY, "the CSR's key was given up as compromised: make a new one")
         intent = Intent(
             id=ids.random_id(),
             csr=request.der,
             key=request.key,
             names=order.identifiers,
-            lifetime=int(tenant.lifetime.total_seconds()),
+            lifetime=int(terms.lifetime.total_seconds()),
+            not_after=order.not_after,
             created_at=self._clock(),
         )
         after = order.finalize(intent)

@@ -1,26 +1,35 @@
 """Orders are placed, read and listed; authorizations are given up (RFC 8555 §7.4, §7.1.2.1, §7.5.2)."""
 
 import re
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
-from acmeproxy.core import ids, payload, policy
+from acmeproxy.core import ids, payload, policy, profile
 from acmeproxy.core.authorization import Authorization, AuthorizationStatus
-from acmeproxy.core.challenge import Challenge, fitting
+from acmeproxy.core.challenge import Challenge, ChallengeType, fitting
 from acmeproxy.core.identifier import Identifier
+from acmeproxy.core.ids import AccountId, OrderId
 from acmeproxy.core.order import Order, OrderStatus
-from acmeproxy.core.problem import refuse
+from acmeproxy.core.problem import AcmeError, refuse
 from acmeproxy.core.reference import Reference
 from acmeproxy.core.tenant import Tenant
-from acmeproxy.services.authentication import Principal
+from acmeproxy.services.authentication import Principal, require_terms
+from acmeproxy.services.limiting import Limiting
 from acmeproxy.services.ports import Clock
+from acmeproxy.services.renewal import Renewal
 from acmeproxy.services.stores import Authorizations, Orders, StaleError, Stored
 
 #: How long a client has to prove its names and finalize; also for how long Vault may be away after that.
 ORDER_LIFETIME: Final = timedelta(hours=24)
 PAGE: Final = 100
+
+#: An authorization about to end is no help for a new order; an order that ends at once is none.
+_REUSE_MARGIN: Final = timedelta(hours=1)
+_SHORTEST: Final = timedelta(minutes=5)
 
 _CURSOR: Final = re.compile(r"[0-9]{1,9}")
 
@@ -42,47 +51,114 @@ class Page(msgspec.Struct, frozen=True):
 class Ordering:
     """Places orders and gives authorizations up."""
 
-    def __init__(self, orders: Orders, authorizations: Authorizations, clock: Clock) -> None:
+    def __init__(
+        self,
+        orders: Orders,
+        authorizations: Authorizations,
+        limiting: Limiting,
+        renewal: Renewal,
+        clock: Clock,
+    ) -> None:
         self._orders = orders
         self._authorizations = authorizations
+        self._limiting = limiting
+        self._renewal = renewal
         self._clock = clock
 
     async def place(self, tenant: Tenant, principal: Principal) -> OrderView:
         """Place an order for all the names asked for, or refuse it whole (RFC 8555 §7.4, NOR-04).
 
         Raises:
-            AcmeError: `malformed`, `rejectedIdentifier`, `unsupportedIdentifier`.
+            AcmeError: `malformed`, `rejectedIdentifier`, `unsupportedIdentifier`, `invalidProfile`,
+                `userActionRequired`, `rateLimited`, `unauthorized`, `alreadyReplaced`.
         """
         wish = payload.parse(principal.payload, payload.NewOrder)
-        if wish.not_before or wish.not_after:
-            raise refuse(
-                Reference.ORDER_DATES, "this CA sets the validity itself: leave notBefore and notAfter away"
-            )
-        names = policy.identifiers(tenant, wish.identifiers)
-        now = self._clock()
-        expires = (now + ORDER_LIFETIME).replace(microsecond=0)
+        account, now = principal.account.value, self._clock()
+        require_terms(tenant, account)
+        chosen = profile.choose(tenant, account, wish.profile)
+        not_after = _end(wish, profile.conditions(tenant, account, chosen), now)
+        names = policy.identifiers(tenant, wish.identifiers, policy.narrower_names(account))
+        claim = await self._renewal.claim(principal.owner, wish.replaces, names)
+        held = await self._reusable(tenant, principal, names)
         order_id = ids.OrderId(ids.random_id())
-        authorizations = tuple(
-            Authorization(
-                id=ids.AuthorizationId(ids.random_id()),
-                account_id=principal.owner.account,
-                order_id=order_id,
-                identifier=name,
-                expires=expires,
-                challenges=_challenges(tenant, name),
-            )
+        fresh = {
+            name: draft(tenant, principal.owner.account, name, now, order_id)
             for name in names
-        )
+            if name not in held
+        }
+        listed = tuple(held[name].value if name in held else fresh[name] for name in names)
         order = Order(
             id=order_id,
             account_id=principal.owner.account,
             identifiers=names,
-            authorizations=tuple(authorization.id for authorization in authorizations),
+            authorizations=tuple(authorization.id for authorization in listed),
             created_at=now,
-            expires=expires,
+            expires=min(authorization.expires for authorization in listed),
+            profile=chosen,
+            not_after=not_after,
+            replaces=wish.replaces,
         )
-        await self._orders.create(principal.owner, order, authorizations)
-        return OrderView(order, authorizations)
+        exempt = claim is not None and claim.exempt
+        spends = await self._limiting.spend_new_order(tenant, principal, names, exempt=exempt)
+        try:
+            with self._limiting.refusing(tenant.name):
+                await self._orders.create(
+                    principal.owner,
+                    order,
+                    tuple(fresh.values()),
+                    spends,
+                    tuple(held.values()),
+                    claim.predecessor if claim else None,
+                )
+        except StaleError:
+            # Who was overtaken in replacing a certificate is told so (RPL-06).
+            await self._renewal.claim(principal.owner, wish.replaces, names)
+            text = "an authorization changed at this moment: try again"
+            raise refuse(Reference.INTERNAL, text, status=503, retry_after=1) from None
+        return OrderView(order, listed)
+
+    async def preauthorize(self, tenant: Tenant, principal: Principal) -> Authorization:
+        """Make an authorization before any order (RFC 8555 §7.4.1).
+
+        Raises:
+            AcmeError: `malformed` for a wildcard; `rejectedIdentifier` with status 403 for other refusals by
+                policy; `unsupportedIdentifier`; `rateLimited`, since it counts as an order.
+        """
+        wish = payload.parse(principal.payload, payload.NewAuthorization)
+        account = principal.account.value
+        require_terms(tenant, account)
+        if wish.identifier.value.startswith("*."):
+            raise refuse(Reference.NAME_SHAPE, "a wildcard cannot be authorized before its order")
+        try:
+            (name,) = policy.identifiers(tenant, (wish.identifier,), policy.narrower_names(account))
+        except AcmeError as error:
+            raise _forbidden(error) from None
+        authorization = draft(tenant, principal.owner.account, name, self._clock())
+        spends = await self._limiting.spend_new_order(tenant, principal, (name,))
+        with self._limiting.refusing(tenant.name):
+            await self._authorizations.create(principal.owner, authorization, spends)
+        return authorization
+
+    async def _reusable(
+        self, tenant: Tenant, principal: Principal, names: Sequence[Identifier]
+    ) -> Mapping[Identifier, Stored[Authorization]]:
+        """Find what the account proved so shortly ago that it need not prove it again (NOR-10, NOR-11).
+
+        What dns-persist-01 proved is looked at anew: the record may be gone (DPE-09).
+        """
+        if tenant.authorization_reuse is None:
+            return {}
+        oldest = self._clock() - tenant.authorization_reuse
+        held = await self._authorizations.valid(principal.owner, names)
+        return {
+            name: found
+            for name, found in held.items()
+            if any(
+                c.validated_at and c.validated_at > oldest and c.type is not ChallengeType.DNSPERSIST01
+                for c in found.value.challenges
+            )
+            and found.value.expires - self._clock() > _REUSE_MARGIN
+        }
 
     async def page(self, principal: Principal, cursor: str) -> Page:
         """List the account's orders that are not invalid (RFC 8555 §7.1.2.1).
@@ -130,5 +206,39 @@ class Ordering:
         return after
 
 
-def _challenges(tenant: Tenant, name: Identifier) -> tuple[Challenge, ...]:
-    return tuple(Challenge(type=kind, token=ids.token()) for kind in fitting(name, tenant.challenges))
+def draft(
+    tenant: Tenant, account: AccountId, name: Identifier, now: datetime, order_id: OrderId | None = None
+) -> Authorization:
+    """Draft a pending authorization; it lasts for an order, and as long as it may be used again."""
+    lifetime = max(ORDER_LIFETIME, tenant.authorization_reuse or ORDER_LIFETIME)
+    return Authorization(
+        id=ids.AuthorizationId(ids.random_id()),
+        account_id=account,
+        order_id=order_id or OrderId(""),
+        identifier=name,
+        expires=(now + lifetime).replace(microsecond=0),
+        challenges=tuple(_challenge(tenant, kind) for kind in fitting(name, tenant.challenges)),
+    )
+
+
+def _challenge(tenant: Tenant, kind: ChallengeType) -> Challenge:
+    if kind is ChallengeType.DNSPERSIST01:
+        return Challenge(type=kind, issuers=tenant.caa_identities)
+    return Challenge(type=kind, token=ids.token())
+
+
+def _end(wish: payload.NewOrder, terms: profile.Conditions, now: datetime) -> datetime | None:
+    """Return the end that was asked for, if it can be had to the second (NOR-05)."""
+    if payload.moment(wish.not_before, "notBefore"):
+        raise refuse(Reference.ORDER_DATES, "certificates begin when they are signed: leave notBefore away")
+    end = payload.moment(wish.not_after, "notAfter")
+    if end is None or now + _SHORTEST <= end <= now + terms.lifetime:
+        return end
+    latest = (now + terms.lifetime).strftime("%Y-%m-%dT%H:%M:%SZ")
+    raise refuse(Reference.ORDER_DATES, f"notAfter must lie between five minutes from now and {latest}")
+
+
+def _forbidden(error: AcmeError) -> AcmeError:
+    """Policy refuses a pre-authorization with 403 (NAZ-03); other faults keep their status."""
+    rejected = error.problem.type.endswith(Reference.NAME_NOT_ALLOWED.type)
+    return AcmeError(structs.replace(error.problem, status=403)) if rejected else error

@@ -5,10 +5,11 @@ Each docstring is the contract that its adapter keeps; `acmeproxy.services.store
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
+from acmeproxy.core.caa import Question
 from acmeproxy.core.challenge import ChallengeType
 from acmeproxy.core.identifier import Identifier
 from acmeproxy.core.order import Intent
@@ -25,11 +26,18 @@ class Clock(Protocol):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What a validator looks at: the identifier, and the answer that must be found there."""
+    """What a validator looks at: the identifier, and the answer that must be found there.
+
+    The identifier has no `*.`, which `wildcard` tells instead. `account_url` is the one that the client
+    knows; `issuers` are the names of this CA that a dns-persist-01 challenge offered.
+    """
 
     identifier: Identifier
     token: str
     key_authorization: str
+    wildcard: bool = False
+    account_url: str = ""
+    issuers: tuple[str, ...] = ()
 
 
 class Validator(Protocol):
@@ -46,12 +54,47 @@ class Validator(Protocol):
         ...
 
 
+class CaaAllowed(msgspec.Struct, frozen=True):
+    """The domain's owner has nothing against this certificate (RFC 8659 §4)."""
+
+
+class CaaForbidden(msgspec.Struct, frozen=True):
+    """The owner is against it; the problem names the domain where the deciding records are."""
+
+    problem: Problem
+
+
+class CaaUnknown(msgspec.Struct, frozen=True):
+    """It could not be found out, which is no yes and no no: ask again (RFC 8659 §6.3)."""
+
+    problem: Problem
+
+
+CaaVerdict: TypeAlias = CaaAllowed | CaaForbidden | CaaUnknown
+
+
+class Caa(Protocol):
+    """Asks the DNS whether this CA may certify a name.
+
+    `ask` ends within its own total deadline and raises only for faults of ours. For an address the answer is
+    yes, and nobody is asked (CAA-17).
+    """
+
+    async def ask(self, question: Question) -> CaaVerdict:
+        """Ask once."""
+        ...
+
+
 class Signed(msgspec.Struct, frozen=True):
-    """What Vault answered: DER of the leaf, DER of its issuers upwards as sent, Vault's id of the request."""
+    """What Vault answered: DER of the leaf, DER of its issuers upwards as sent, Vault's id of the request.
+
+    `alternates` are other ways upwards from the same leaf that the mount knows (RFC 8555 §7.4.2).
+    """
 
     leaf: bytes
     issuers: tuple[bytes, ...]
     request_id: str = ""
+    alternates: tuple[tuple[bytes, ...], ...] = ()
 
 
 class SigningDeferredError(Exception):

@@ -1,5 +1,6 @@
 """One step towards a certificate; a kill -9 anywhere leaves a way on (threat-model K10..K20)."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
@@ -11,13 +12,16 @@ from acmeproxy.core import ids
 from acmeproxy.core.account import Account
 from acmeproxy.core.certificate import Certificate
 from acmeproxy.core.ids import TenantName
-from acmeproxy.core.inspection import MismatchError, inspect
+from acmeproxy.core.inspection import MismatchError, inspect, sound_alternates
 from acmeproxy.core.job import Job
 from acmeproxy.core.jwk import AccountKey
 from acmeproxy.core.order import Intent, Issued, Order, Processing
 from acmeproxy.core.problem import Problem, problem
 from acmeproxy.core.reference import Reference
+from acmeproxy.core.renewal import CertId, name_of
 from acmeproxy.core.tenant import Tenant
+from acmeproxy.services.account_stores import CertifiedKeys
+from acmeproxy.services.ledger import Ledger
 from acmeproxy.services.ports import (
     Clock,
     Signed,
@@ -27,7 +31,7 @@ from acmeproxy.services.ports import (
     SigningUncertainError,
 )
 from acmeproxy.services.reports import Report
-from acmeproxy.services.stores import CertifiedKeys, Orders, Owner, StaleError, Stored, Surplus
+from acmeproxy.services.stores import Orders, Owner, StaleError, Stored, Surplus
 
 _FIRST_DELAY: Final = timedelta(seconds=1)
 _LONGEST_DELAY: Final = timedelta(seconds=30)
@@ -57,11 +61,12 @@ class Signing:
         settling: For how long a call whose answer was lost may still be at work inside Vault.
     """
 
-    def __init__(  # noqa: PLR0913 - what it needs, each named at its one place of use
+    def __init__(  # noqa: PLR0913, PLR0917 - what it needs, each named at its one place of use
         self,
         orders: Orders,
         surplus: Surplus,
         certified: CertifiedKeys,
+        ledger: Ledger,
         signer: Signer,
         clock: Clock,
         *,
@@ -71,6 +76,7 @@ class Signing:
         self._orders = orders
         self._surplus = surplus
         self._certified = certified
+        self._ledger = ledger
         self._signer = signer
         self._clock = clock
         self._anchors = anchors
@@ -91,12 +97,21 @@ class Signing:
         certificate = await self._surplus.get(owner, job.subject)
         if certificate is None:
             return Report("gone")
+        if await self._was_delivered(tenant, certificate):
+            await self._surplus.remove(owner, job.subject)
+            return Report("kept")
         try:
             await self._signer.revoke(tenant, certificate)
         except SigningDeferredError as error:
             return Report("deferred", {"reason": str(error)})
         await self._surplus.remove(owner, job.subject)
-        return Report("revoked", {"subject": job.subject})
+        return Report("revoked")
+
+    async def _was_delivered(self, tenant: Tenant, certificate: bytes) -> bool:
+        """Look once more: it may have been delivered while it was put aside; now it cannot be (K24)."""
+        name = _name(certificate)
+        found = await self._ledger.find(tenant.name, name) if name else None
+        return found is not None and found.certificate.value.chain[0] == certificate
 
     async def _sign(self, step: Step) -> Report:
         marked = await self._mark(step, step.order.value.attempt(self._clock()), _ATTEMPT_LEASE)
@@ -159,8 +174,9 @@ class Signing:
             issued_at=now,
             vault_request_id=signed.request_id,
             adopted=adopted,
+            alternates=sound_alternates(signed.leaf, signed.alternates, step.intent, anchors, now),
         )
-        await self._certified.add(step.tenant.name, _thumbprint(step.intent))
+        await self._announce(step, signed.leaf)
         try:
             issued = step.order.value.issue(certificate.id, now)
             await self._orders.conclude(step.owner, step.order, issued, certificate)
@@ -177,6 +193,15 @@ class Signing:
                 "vault_request_id": certificate.vault_request_id,
             },
         )
+
+    async def _announce(self, step: Step, leaf: bytes) -> None:
+        """Write down whose key and whose certificate it is, before anybody can have it."""
+        name, tenant = _name(leaf), step.tenant.name
+        notes = [self._certified.add(tenant, _thumbprint(step.intent))]
+        if name is not None:
+            notes.append(self._ledger.record(tenant, name, step.owner, step.order.value.id))
+        # Together, since each waits for the disk.
+        await asyncio.gather(*notes)
 
     async def _mismatch(self, step: Step, signed: Signed, reason: str) -> Report:
         """Deliver nothing, have it revoked, end the order, raise the alarm (FIN-19)."""
@@ -214,3 +239,7 @@ def _delay(intent: Intent) -> timedelta:
 
 def _thumbprint(intent: Intent) -> str:
     return AccountKey.of(x509.load_der_x509_csr(intent.csr).public_key()).thumbprint
+
+
+def _name(leaf: bytes) -> CertId | None:
+    return name_of(x509.load_der_x509_certificate(leaf))

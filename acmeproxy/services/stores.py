@@ -4,7 +4,7 @@ Every method is one atomic step and may be repeated after a lost answer. Nothing
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
@@ -14,8 +14,9 @@ import msgspec
 from acmeproxy.core.account import Account
 from acmeproxy.core.authorization import Authorization
 from acmeproxy.core.certificate import Certificate
-from acmeproxy.core.eab import EabKey
+from acmeproxy.core.identifier import Identifier
 from acmeproxy.core.ids import AccountId, AuthorizationId, CertificateId, OrderId, TenantName
+from acmeproxy.core.limit import Spend
 from acmeproxy.core.order import Order
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ class NonceFault(enum.StrEnum):
 class Wanted(msgspec.Struct, frozen=True):
     """What a request needs to be judged: its signer by account or by key, and the object it is about.
 
-    `held_key` is the thumbprint of a key that must not be an account's (KEY-10).
+    `held_key` is the thumbprint of a key that must be no account's and not blocked (KEY-10).
     """
 
     account: AccountId | None = None
@@ -83,6 +84,7 @@ class Admitted(msgspec.Struct, frozen=True):
     authorization: Stored[Authorization] | None = None
     certificate: Certificate | None = None
     key_held: bool = False
+    key_blocked: bool = False
 
 
 class Gate(Protocol):
@@ -101,56 +103,24 @@ class Gate(Protocol):
         ...
 
 
-class Accounts(Protocol):
-    """Accounts and the keys that name them: a key has at most one account (KEY-09)."""
-
-    async def create(self, tenant: TenantName, account: Account) -> None:
-        """Store a new account under an id whose shard is its key's.
-
-        Raises:
-            StaleError: The key has an account by now.
-            KeyCertifiedError: The key is the key of a certificate (KEY-11).
-        """
-        ...
-
-    async def replace(self, tenant: TenantName, stored: Stored[Account], account: Account) -> None:
-        """Write a new state of an account; the key stays.
-
-        Raises:
-            StaleError: Changed meanwhile.
-        """
-        ...
-
-    async def find(self, tenant: TenantName, thumbprint: str) -> Stored[Account] | None:
-        """Return the account that a key names."""
-        ...
-
-    def new_id(self, thumbprint: str) -> AccountId:
-        """Return an unguessable id in the shard of a key."""
-        ...
-
-
-class KeyCertifiedError(Exception):
-    """The key of a certificate must not become an account's (RFC 8555 §11.1)."""
-
-
-class EabKeys(Protocol):
-    """The MAC keys that operators gave out, by tenant."""
-
-    async def get(self, tenant: TenantName, kid: str) -> EabKey | None:
-        """Return a key of this tenant."""
-        ...
-
-    async def add(self, tenant: TenantName, key: EabKey) -> None:
-        """Keep a new key."""
-        ...
-
-
 class Orders(Protocol):
     """Orders, their authorizations and what comes of them; each method is one atomic step."""
 
-    async def create(self, owner: Owner, order: Order, authorizations: Sequence[Authorization]) -> None:
-        """Store an order with all its authorizations and list it under its account."""
+    async def create(  # noqa: PLR0913, PLR0917 - what is written, what it rests on, what it costs
+        self,
+        owner: Owner,
+        order: Order,
+        authorizations: Sequence[Authorization],
+        spends: Sequence[Spend] = (),
+        reused: Sequence[Stored[Authorization]] = (),
+        predecessor: Stored[Certificate] | None = None,
+    ) -> None:
+        """Store an order with all its new authorizations, list it, and let it claim what it replaces.
+
+        Raises:
+            StaleError: One of the reused authorizations or the predecessor changed meanwhile.
+            LimitReachedError: By one of the account's own `spends`; nothing was spent or written.
+        """
         ...
 
     async def load(
@@ -217,11 +187,18 @@ class Authorizations(Protocol):
         """Return an authorization for a worker, with its account."""
         ...
 
-    async def answer(self, owner: Owner, stored: Stored[Authorization], authorization: Authorization) -> None:
+    async def answer(
+        self,
+        owner: Owner,
+        stored: Stored[Authorization],
+        authorization: Authorization,
+        spends: Sequence[Spend] = (),
+    ) -> None:
         """Write an answered challenge and the job to look at it.
 
         Raises:
             StaleError: Changed meanwhile.
+            LimitReachedError: By one of the account's own `spends`; nothing was spent or written.
         """
         ...
 
@@ -236,12 +213,30 @@ class Authorizations(Protocol):
         ...
 
     async def conclude(
-        self, owner: Owner, stored: Stored[Authorization], authorization: Authorization
+        self,
+        owner: Owner,
+        stored: Stored[Authorization],
+        authorization: Authorization,
+        spends: Sequence[Spend] = (),
     ) -> None:
-        """Write a settled or deactivated authorization and tell who waits.
+        """Write a settled or deactivated authorization, and what it cost, and tell who waits.
 
         Raises:
             StaleError: Changed meanwhile.
+        """
+        ...
+
+    async def valid(
+        self, owner: Owner, identifiers: Sequence[Identifier]
+    ) -> Mapping[Identifier, Stored[Authorization]]:
+        """Return the valid authorizations that an account holds for some identifiers, wildcards apart."""
+        ...
+
+    async def create(self, owner: Owner, authorization: Authorization, spends: Sequence[Spend] = ()) -> None:
+        """Store an authorization that belongs to no order (RFC 8555 §7.4.1).
+
+        Raises:
+            LimitReachedError: By one of the account's own `spends`; nothing was spent or written.
         """
         ...
 
@@ -263,14 +258,6 @@ class Surplus(Protocol):
 
     async def remove(self, owner: Owner, subject: str) -> None:
         """Forget one that is revoked."""
-        ...
-
-
-class CertifiedKeys(Protocol):
-    """Keys that were certified, so that none becomes an account's (KEY-11)."""
-
-    async def add(self, tenant: TenantName, thumbprint: str) -> None:
-        """Remember a key."""
         ...
 
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from acmeproxy.settings.mistake import Path
 from acmeproxy.settings.redis import holds_password
-from acmeproxy.settings.schema import ANY_NAME, Settings, keys
+from acmeproxy.settings.schema import ANY_NAME, ANY_PROFILE, Settings, keys
 from acmeproxy.settings.section import Section
 from acmeproxy.settings.values import shown_duration
 
@@ -36,7 +36,14 @@ def rows(settings: Settings) -> Iterator[Row]:
 def _paths(path: Path, settings: Settings) -> list[Path]:
     if ANY_NAME not in path:
         return [path]
-    return [(path[0], name, *path[2:]) for name in settings.tenants]
+    tenants = [(path[0], name, *path[2:]) for name in settings.tenants]
+    if ANY_PROFILE not in path:
+        return tenants
+    return [
+        (*tenant[:3], profile, *tenant[4:])
+        for tenant in tenants
+        for profile in settings.tenants[tenant[1]].profiles
+    ]
 
 
 def _value(settings: Settings, path: Path) -> Any:  # noqa: ANN401 - a setting may be anything
@@ -59,6 +66,8 @@ def _shown(value: object) -> str:
         return shown_duration(value)
     if isinstance(value, tuple):
         return ", ".join(_shown(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {_shown(item)}" for key, item in value.items())
     return str(value)
 
 

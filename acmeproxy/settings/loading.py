@@ -11,6 +11,7 @@ from acmeproxy.settings.environment import from_environment
 from acmeproxy.settings.layers import Layer, from_file, from_overrides, nested
 from acmeproxy.settings.mistake import Mistake, Path, SettingsError
 from acmeproxy.settings.schema import Settings
+from acmeproxy.settings.validation import RULED
 
 
 def load(
@@ -60,22 +61,22 @@ def _validated(
         return Settings(**tree).with_origins(origins), mistakes
     except ValidationError as error:
         mistakes += refusal.mistakes(error, origins, source)
-    # The rule over two tables (HTT-19) is asked only of tables that hold: ask it of what it is about alone.
+    # Rules over two tables (HTT-19) are asked only of tables that hold: ask them of their own keys alone.
     try:
-        Settings(**{**tree, **_mode_and_ports(tree)})
+        Settings(**{**tree, **_ruled(tree)})
     except ValidationError as error:
         mistakes += refusal.mistakes(error, origins, source)
     return None, mistakes
 
 
-def _mode_and_ports(tree: Mapping[str, Any]) -> dict[str, Any]:
+def _ruled(tree: Mapping[str, Any]) -> dict[str, Any]:
     server, validation = (
         table if isinstance(table, dict) else {} for table in (tree["server"], tree.get("validation"))
     )
     mode = "development" if server.get("mode") == "development" else "production"
     return {
         "server": {"mode": mode, "public_url": "https://acme.example"},
-        "validation": {key: validation[key] for key in ("http_port", "https_port") if key in validation},
+        "validation": {key: value for key, value in validation.items() if key in RULED},
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from acmeproxy.settings.mistake import Mistake, Path
-from acmeproxy.settings.schema import ANY_NAME, generic, keys
+from acmeproxy.settings.schema import ANY_NAME, ANY_PROFILE, generic, keys
 
 _TEXTS: Final = {
     "missing": "is required",
@@ -32,7 +32,7 @@ def mistakes(error: ValidationError, origins: Mapping[Path, str], source: str) -
         index = "".join(f"[{part}]" for part in refused["loc"] if isinstance(part, int))
         context = refused.get("ctx", {})
         cause = context.get("error")
-        for path in [(*names, key) for key in getattr(cause, "keys", ())] or [names]:
+        for path in [(*names, *key.split(".")) for key in getattr(cause, "keys", ())] or [names]:
             text = _text(refused["type"], path, context)
             yield Mistake(_place(path, origins, source), ".".join(path) + index, text)
 
@@ -59,14 +59,15 @@ def _place(path: Path, origins: Mapping[Path, str], source: str) -> str:
 
 
 def _advice(path: Path) -> str:
-    """Name the known key that is nearest: here, and if none is, of the same name elsewhere."""
+    """Name the known key that is nearest: of that name below, like it here, of that name elsewhere."""
     table, name = generic(path)[:-1], path[-1]
-    known = sorted({key for key in _names_in(table) if key != ANY_NAME})
+    elsewhere = sorted((key.path for key in _KEYS if key.path[-1] == name), key=len)
+    below = [key for key in elsewhere if key[: len(table)] == table and ANY_PROFILE not in key[len(table) :]]
+    if below:
+        return f"did you mean {'.'.join((*path[:-1], *below[0][len(table) :]))}?"
+    known = sorted({key for key in _names_in(table) if key not in {ANY_NAME, ANY_PROFILE}})
     if near := difflib.get_close_matches(name, known, n=1):
         return f"did you mean {near[0]}?"
-    elsewhere = [key.path for key in _KEYS if key.path[-1] == name]
-    if below := [key for key in elsewhere if key[: len(table)] == table]:
-        return f"did you mean {'.'.join((*path[:-1], *below[0][len(table) :]))}?"
     if elsewhere:
         return f"did you mean {'.'.join(elsewhere[0])}?"
     return f"known here: {', '.join(known)}"

@@ -22,6 +22,8 @@ from acmeproxy.settings.values import PrivateFile
 from acmeproxy.settings.vault import LoginSettings, VaultSettings
 
 ANY_NAME = "NAME"
+ANY_PROFILE = "PROFILE"
+_PLACEHOLDERS = {"tenants": ANY_NAME, "profiles": ANY_PROFILE}
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -81,6 +83,17 @@ class Settings(BaseSettings):
             )
         return validation
 
+    @field_validator("tenants")
+    @classmethod
+    def _named_in_caa(
+        cls, tenants: dict[str, TenantSettings], others: ValidationInfo
+    ) -> dict[str, TenantSettings]:
+        validation = others.data.get("validation")
+        keys = [f"{name}.{key}" for name, tenant in tenants.items() for key in tenant.needs_identities]
+        if validation and not validation.caa_identities and keys:
+            raise RefusedError("needs validation.caa_identities: the names that mean this CA", *keys)
+        return tenants
+
     def with_origins(self, origins: Mapping[Path, str]) -> "Settings":
         """Return these settings, knowing where each value was written."""
         settings = self.model_copy()
@@ -94,7 +107,7 @@ class Settings(BaseSettings):
     def tenant_values(self) -> dict[TenantName, Tenant]:
         """Return the tenants as the use cases know them."""
         return {
-            TenantName(name): tenant.tenant(name, self.vault.namespace)
+            TenantName(name): tenant.tenant(name, self.vault.namespace, self.validation.caa_identities)
             for name, tenant in self.tenants.items()
         }
 
@@ -128,15 +141,16 @@ def keys(model: type[BaseModel] = Settings, above: Path = ()) -> Iterator[Key]:
         parts = _parts(field.annotation)
         table = next((part for part in parts if isinstance(part, type) and issubclass(part, Section)), None)
         if table is not None:
-            yield from keys(table, (*path, ANY_NAME) if dict in parts else path)
+            yield from keys(table, (*path, _PLACEHOLDERS[name]) if dict in parts else path)
             continue
         private = any(isinstance(part, PrivateFile) for part in (*parts, *field.metadata))
         yield Key(path, secret=SecretStr in parts, file=FilePath in parts, private=private)
 
 
 def generic(path: Path) -> Path:
-    """Return a path with `NAME` in the place of a tenant's name."""
-    return (path[0], ANY_NAME, *path[2:]) if len(path) > 1 and path[0] == "tenants" else path
+    """Return a path with `NAME` in the place of a tenant's name, and `PROFILE` in that of a profile's."""
+    above = ("", *path[:-1])
+    return tuple(_PLACEHOLDERS.get(table, name) for table, name in zip(above, path, strict=True))
 
 
 def _parts(annotation: Any) -> tuple[Any, ...]:  # noqa: ANN401 - an annotation may be anything

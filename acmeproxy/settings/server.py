@@ -7,7 +7,7 @@ from pydantic import PlainValidator, ValidationInfo, field_validator
 
 from acmeproxy.settings.address import Address, parse_url, root_url
 from acmeproxy.settings.section import Section
-from acmeproxy.settings.values import Flag, Listen, PrivatePath, PublicPath, Wait
+from acmeproxy.settings.values import Capacity, Flag, Listen, PrivatePath, PublicPath, Wait
 
 Mode = Literal["production", "development"]
 
@@ -29,7 +29,9 @@ class ServerSettings(Section):
     public_url: Annotated[str, PlainValidator(lambda value: root_url(parse_url(value, "https", "http")))]
     challenge_wait: Wait = timedelta(seconds=1)
     finalize_wait: Wait = timedelta(seconds=2)
+    revoke_wait: Wait = timedelta(seconds=10)
     shutdown_timeout: Wait = timedelta(seconds=30)
+    max_requests: Capacity = 1000
 
     @field_validator("listen")
     @classmethod

@@ -2,20 +2,23 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator
 
 from acmeproxy.core.challenge import ChallengeType
 from acmeproxy.core.identifier import dns_name
 from acmeproxy.core.ids import TenantName
 from acmeproxy.core.tenant import Names, Tenant, VaultPlace
+from acmeproxy.settings.limits import LimitsSettings
+from acmeproxy.settings.profiles import Profiles
 from acmeproxy.settings.section import Section
 from acmeproxy.settings.values import (
     Flag,
     Items,
     Lifetime,
     Link,
+    NameServer,
     Networks,
     Present,
     VaultName,
@@ -80,14 +83,28 @@ class TenantSettings(Section):
 
     names: NamesSettings = NamesSettings()
     wildcards: Flag = False
-    challenges: Challenges = (ChallengeType.HTTP01,)
+    challenges: Challenges = (ChallengeType.HTTP01, ChallengeType.DNS01, ChallengeType.TLSALPN01)
+    resolver: NameServer | None = None
+    caa: Literal["enforce", "off"] = "off"
     eab_required: Flag = False
     lifetime: Lifetime = timedelta(days=30)
     terms_of_service: Link | None = None
     website: Link | None = None
+    authorization_reuse: Lifetime | None = None
+    profiles: Profiles = Field(default_factory=dict)
+    limits: LimitsSettings = LimitsSettings()
     vault: TenantVaultSettings
 
-    def tenant(self, name: str, namespace: str) -> Tenant:
+    @property
+    def needs_identities(self) -> tuple[str, ...]:
+        """The keys that mean nothing while this CA has no name for CAA records (abuse case CAA-08)."""
+        needing = {
+            "caa": self.caa == "enforce",
+            "challenges": ChallengeType.DNSPERSIST01 in self.challenges,
+        }
+        return tuple(key for key, needs in needing.items() if needs)
+
+    def tenant(self, name: str, namespace: str, caa_identities: tuple[str, ...] = ()) -> Tenant:
         """Return the tenant that the use cases know; `namespace` is Vault's, above the tenant's own."""
         return Tenant(
             name=TenantName(name),
@@ -104,4 +121,9 @@ class TenantSettings(Section):
             lifetime=self.lifetime,
             terms_of_service=self.terms_of_service,
             website=self.website,
+            authorization_reuse=self.authorization_reuse,
+            profiles=tuple(profile.profile(key) for key, profile in self.profiles.items()),
+            caa=self.caa == "enforce",
+            caa_identities=caa_identities,
+            limits=self.limits.allowance(),
         )

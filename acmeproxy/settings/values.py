@@ -152,6 +152,7 @@ def _within(shortest: timedelta, longest: timedelta) -> PlainValidator:
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=1, le=1000)]
+Capacity = Annotated[int, BeforeValidator(_number), Field(ge=1, le=100_000)]
 Port = Annotated[int, BeforeValidator(_number), Field(ge=1, le=65535)]
 Items = BeforeValidator(_items)
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]

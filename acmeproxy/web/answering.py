@@ -7,10 +7,10 @@ import structlog
 from aiohttp import web
 
 from acmeproxy.core.ids import TenantName, random_id
-from acmeproxy.core.problem import ERROR_NAMESPACE, Problem
+from acmeproxy.core.problem import ERROR_NAMESPACE
 from acmeproxy.web.acme.links import Links
 from acmeproxy.web.errors import Handler, handled
-from acmeproxy.web.keys import SERVICES
+from acmeproxy.web.keys import FAULT, REQUEST_ID, SERVICES
 
 _LOG: Final = structlog.get_logger()
 _EXPOSED: Final = "Link, Replay-Nonce, Location, Retry-After"
@@ -20,7 +20,7 @@ _EXPOSED: Final = "Link, Replay-Nonce, Location, Retry-After"
 async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer a request, whatever happens to it, with the headers of its kind."""
     begun = time.perf_counter()
-    request["id"] = random_id()
+    request[REQUEST_ID] = random_id()
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
         response: web.StreamResponse = web.Response(status=204)
         response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST"
@@ -36,8 +36,8 @@ async def answering(request: web.Request, handler: Handler) -> web.StreamRespons
 def _dress(request: web.Request, response: web.StreamResponse) -> None:
     headers, services, route = response.headers, request.app[SERVICES], _route(request)
     headers["Server"] = "acmeproxy"
-    headers["X-Request-Id"] = request["id"]
-    headers["Cache-Control"] = "no-store"
+    headers["X-Request-Id"] = request[REQUEST_ID]
+    headers.setdefault("Cache-Control", "no-store")
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Access-Control-Allow-Origin"] = "*"
     headers["Access-Control-Expose-Headers"] = _EXPOSED
@@ -62,7 +62,7 @@ def _route(request: web.Request) -> str:
 
 def _record(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
     metrics, route, tenant = request.app[SERVICES].metrics, _route(request), _tenant(request) or ""
-    fault: Problem | None = request.get("problem")
+    fault = request.get(FAULT)
     method = request.method if request.method in {"GET", "HEAD", "POST", "OPTIONS"} else "other"
     metrics.http_requests.labels(route, method, str(response.status), tenant).inc()
     metrics.http_request_duration.labels(route).observe(seconds)
@@ -71,7 +71,7 @@ def _record(request: web.Request, response: web.StreamResponse, seconds: float) 
         metrics.acme_errors.labels(tenant, kind, fault.detail.rpartition("[ref ")[2].rstrip("]")).inc()
     _LOG.info(
         "request.answered",
-        request_id=request["id"],
+        request_id=request[REQUEST_ID],
         tenant=tenant,
         route=route,
         method=method,

@@ -10,6 +10,7 @@ from acmeproxy.core.encoding import json_bytes
 from acmeproxy.core.problem import MEDIA_TYPE, AcmeError, problem, refuse
 from acmeproxy.core.reference import Reference
 from acmeproxy.services.stores import StateAwayError
+from acmeproxy.web.keys import FAULT
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -62,5 +63,5 @@ def _answer(request: web.Request, error: AcmeError) -> web.Response:
         response.headers["Allow"] = ", ".join(error.allow)
     for url, relation in error.link:
         response.headers.add("Link", f'<{url}>;rel="{relation}"')
-    request["problem"] = error.problem
+    request[FAULT] = error.problem
     return response

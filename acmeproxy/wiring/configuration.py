@@ -22,6 +22,7 @@ class Part(msgspec.Struct, frozen=True):
     port: int
     tls: bool
     http01_port: int
+    tls_alpn01_port: int
     resolver: str
     allow_names: tuple[str, ...]
     tenants: Mapping[str, str]
@@ -53,13 +54,18 @@ def configuration(
     lines += _table(
         "vault", address=vault_address, roots=str(hierarchy.root), max_request_duration=_MAX_REQUEST
     )
-    lines += _table("validation", resolver=part.resolver, http_port=part.http01_port)
+    lines += _table(
+        "validation",
+        resolver=part.resolver,
+        http_port=part.http01_port,
+        tls_alpn_port=part.tls_alpn01_port,
+    )
     lines += _table("validation.egress", allow=["0.0.0.0/0", "::/0", "127.0.0.0/8", "::1/128"])
     for name, suffix in part.tenants.items():
         extra = part.allow_names if name != part.with_eab else ()
         lines += _tenant(directory, name, (suffix, *extra), hierarchy.tenants[name])
-        if name == part.with_eab:
-            lines.insert(lines.index(f"[tenants.{name}]") + 1, "eab_required = true")
+        own = "eab_required" if name == part.with_eab else "wildcards"
+        lines.insert(lines.index(f"[tenants.{name}]") + 1, f"{own} = true")
     path = directory / "acmeproxy.toml"
     path.write_text("\n".join(lines) + "\n")
     return path

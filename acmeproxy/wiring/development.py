@@ -16,13 +16,13 @@ from acmeproxy.adapters.clock import utc_now
 from acmeproxy.adapters.embedded.openbao import OpenBao, openbao
 from acmeproxy.adapters.embedded.processes import EmbeddedServerError, Process, free_port, ready, running
 from acmeproxy.adapters.embedded.valkey import Valkey, valkey
-from acmeproxy.adapters.redis.accounts import RedisEabKeys
+from acmeproxy.adapters.redis.accounts import RedisAccounts, RedisEabKeys
 from acmeproxy.adapters.redis.connection import Durability, connect
 from acmeproxy.adapters.validation.testdns import serve_test_dns
 from acmeproxy.adapters.vault.provisioning import Hierarchy, provision
 from acmeproxy.core.encoding import b64url_encode
 from acmeproxy.core.ids import TenantName
-from acmeproxy.services.administration import Administration
+from acmeproxy.services.administration import Administration, Grant
 from acmeproxy.wiring.configuration import Part, configuration, serve_command, write_private
 
 #: Tenants, and the names that each may have; the second demands an EAB key.
@@ -39,6 +39,7 @@ class Options(msgspec.Struct, frozen=True):
     port: int = 8555
     tls: bool = True
     http01_port: int = 5002
+    tls_alpn01_port: int = 5003
     resolver: str | None = None
     allow_names: tuple[str, ...] = ()
     data: Path | None = None
@@ -127,6 +128,7 @@ async def installation(options: Options, tell: Tell) -> AsyncIterator[Installati
             port,
             options.tls,
             options.http01_port,
+            options.tls_alpn01_port,
             resolver,
             options.allow_names,
             TENANTS,
@@ -177,8 +179,9 @@ async def _eab_key(state: Valkey, kept: Path) -> Eab:
     if known:
         return known
     async with connect(state.url, None, timedelta(seconds=2), Durability.AUTO) as connection:
-        administration = Administration(RedisEabKeys(connection), utc_now)
-        key = await administration.create_eab_key(TenantName(WITH_EAB), "acmeproxy dev")
+        accounts = RedisAccounts(connection, utc_now)
+        administration = Administration(accounts, RedisEabKeys(connection), utc_now)
+        key = await administration.create_eab_key(TenantName(WITH_EAB), Grant("acmeproxy dev"))
     eab = Eab(key.kid, b64url_encode(key.secret))
     await asyncio.to_thread(write_private, kept, msgspec.json.encode(eab).decode())
     return eab

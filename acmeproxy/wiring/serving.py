@@ -16,28 +16,32 @@ from acmeproxy.adapters.redis.authorizations import RedisAuthorizations
 from acmeproxy.adapters.redis.connection import Connection, Durability, connect
 from acmeproxy.adapters.redis.gate import RedisGate
 from acmeproxy.adapters.redis.jobs import RedisQueue
+from acmeproxy.adapters.redis.ledger import RedisCampaigns, RedisLedger
+from acmeproxy.adapters.redis.limits import RedisLimits
 from acmeproxy.adapters.redis.orders import RedisOrders
 from acmeproxy.adapters.redis.outcomes import RedisOutcomes
 from acmeproxy.adapters.redis.surplus import RedisSurplus
-from acmeproxy.adapters.validation.egress import Egress
-from acmeproxy.adapters.validation.http01 import Http01
-from acmeproxy.adapters.validation.resolver import Resolver
 from acmeproxy.adapters.vault.connection import AppRoleLogin, Secret, TokenLogin, VaultConnection
 from acmeproxy.adapters.vault.signer import VaultSigner
-from acmeproxy.core.challenge import ChallengeType
 from acmeproxy.core.ids import TenantName
 from acmeproxy.services.administration import Administration
 from acmeproxy.services.authentication import Authentication
+from acmeproxy.services.certificates import Certificates
 from acmeproxy.services.finalization import Finalization
 from acmeproxy.services.issuance import Issuance
+from acmeproxy.services.limiting import Limiting
 from acmeproxy.services.ordering import Ordering
-from acmeproxy.services.ports import Validator
 from acmeproxy.services.registration import Registration
+from acmeproxy.services.renewal import Renewal
 from acmeproxy.services.responding import Responding
+from acmeproxy.services.revocation import Revocation
+from acmeproxy.services.revoking import Revoking
+from acmeproxy.services.rollover import Rollover
 from acmeproxy.services.signing import Signing
 from acmeproxy.services.validation import Retries, Validation
 from acmeproxy.web.app import build_app
 from acmeproxy.web.keys import Services
+from acmeproxy.wiring import validating
 from acmeproxy.worker.dispatch import Dispatch
 from acmeproxy.worker.runner import Runner
 
@@ -79,8 +83,10 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
         app = runner = None
         if role is not Role.WORKER:
             gate, outcomes = RedisGate(connection), RedisOutcomes(connection)
+            await gate.learn()
             chores += [gate.keep_learning, outcomes.listen]
-            app = build_app(_services(given, connection, gate, outcomes, metrics, serving))
+            services = _services(given, connection, gate, outcomes, metrics, serving)
+            app = build_app(services, given.server.max_requests)
         if signer is not None:
             chores.append(signer.keep_logged_in)
             runner = _runner(given, connection, signer, metrics)
@@ -92,7 +98,15 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
 async def administration(given: settings.Settings) -> AsyncIterator[Administration]:
     """Put together what operators' commands need."""
     async with _state(given) as connection:
-        yield Administration(RedisEabKeys(connection), utc_now)
+        accounts = RedisAccounts(connection, utc_now)
+        yield Administration(accounts, RedisEabKeys(connection), utc_now)
+
+
+@asynccontextmanager
+async def certificates(given: settings.Settings) -> AsyncIterator[Certificates]:
+    """Put together what operators' commands need of issued certificates."""
+    async with _state(given) as connection:
+        yield Certificates(RedisLedger(connection, utc_now), RedisCampaigns(connection), utc_now)
 
 
 class _Serving:
@@ -137,19 +151,39 @@ def _services(  # noqa: PLR0913, PLR0917 - the parts of one process
 ) -> Services:
     orders = RedisOrders(connection, utc_now)
     authorizations = RedisAuthorizations(connection, utc_now)
+    accounts = RedisAccounts(connection, utc_now)
+    limiting = _limiting(given, connection)
+    ledger = RedisLedger(connection, utc_now)
+    renewal = Renewal(ledger, RedisCampaigns(connection), orders, utc_now)
     return Services(
         tenants=given.tenant_values(),
         public_url=given.server.public_url,
         gate=gate,
         authentication=Authentication(gate),
-        registration=Registration(RedisAccounts(connection), RedisEabKeys(connection), utc_now),
-        ordering=Ordering(orders, authorizations, utc_now),
-        responding=Responding(authorizations, outcomes, utc_now, patience=given.server.challenge_wait),
+        registration=Registration(accounts, RedisEabKeys(connection), limiting, utc_now),
+        rollover=Rollover(accounts),
+        ordering=Ordering(orders, authorizations, limiting, renewal, utc_now),
+        responding=Responding(
+            authorizations, outcomes, limiting, utc_now, patience=given.server.challenge_wait
+        ),
         finalization=Finalization(orders, outcomes, utc_now, patience=given.server.finalize_wait),
+        revocation=Revocation(
+            ledger,
+            authorizations,
+            RedisCertifiedKeys(connection),
+            outcomes,
+            utc_now,
+            patience=given.server.revoke_wait,
+        ),
+        renewal=renewal,
         clock=utc_now,
         metrics=metrics,
         readiness=serving.states,
     )
+
+
+def _limiting(given: settings.Settings, connection: Connection) -> Limiting:
+    return Limiting(RedisLimits(connection), given.tenant_values(), utc_now)
 
 
 def _runner(
@@ -157,40 +191,32 @@ def _runner(
 ) -> Runner:
     tenants = given.tenant_values()
     orders = RedisOrders(connection, utc_now)
+    ledger = RedisLedger(connection, utc_now)
     signing = Signing(
         orders,
         RedisSurplus(connection, utc_now),
         RedisCertifiedKeys(connection),
+        ledger,
         signer,
         utc_now,
         anchors=_anchors(given),
         settling=given.vault.max_request_duration + given.vault.timeout,
     )
     retries = Retries(given.validation.attempts, given.validation.retry_delay)
+    consent = validating.consent(given)
     validation = Validation(
-        RedisAuthorizations(connection, utc_now), _validators(given), utc_now, retries=retries
+        RedisAuthorizations(connection, utc_now),
+        validating.validators(given),
+        _limiting(given, connection),
+        utc_now,
+        retries=retries,
+        account_url=validating.account_url(given),
+        consent=consent,
     )
-    issuance = Issuance(orders, signing, tenants, utc_now)
+    issuance = Issuance(orders, signing, tenants, utc_now, consent=consent)
     queue = RedisQueue(connection, tuple(tenants), utc_now)
-    return Runner(queue, Dispatch(validation, issuance, signing, tenants, metrics))
-
-
-def _validators(given: settings.Settings) -> Mapping[ChallengeType, Validator]:
-    validation, listen = given.validation, given.server.listen
-    resolver = Resolver(
-        (validation.resolver.host, validation.resolver.port) if validation.resolver else None,
-        validation.timeout / 2,
-    )
-    egress = Egress(validation.egress.allow, validation.egress.deny, ((listen.host, listen.port),))
-    http01 = Http01(
-        resolver=resolver,
-        egress=egress,
-        timeout=validation.timeout,
-        user_agent=validation.user_agent,
-        http_port=validation.http_port,
-        https_port=validation.https_port,
-    )
-    return {http01.type: http01}
+    revoking = Revoking(ledger, signer, tenants, utc_now)
+    return Runner(queue, Dispatch(validation, issuance, signing, revoking, tenants, metrics))
 
 
 def _vaults(given: settings.Settings) -> Mapping[TenantName, VaultConnection]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -13,6 +13,7 @@ from acmeproxy.core.job import Job, JobKind
 from acmeproxy.core.tenant import Tenant
 from acmeproxy.services.issuance import Issuance
 from acmeproxy.services.reports import Report
+from acmeproxy.services.revoking import Revoking
 from acmeproxy.services.signing import Signing
 from acmeproxy.services.stores import StateAwayError
 from acmeproxy.services.validation import Validation
@@ -21,45 +22,45 @@ from acmeproxy.telemetry import Metrics
 _LOG: Final = structlog.get_logger()
 #: Longer than any deadline inside a job; what outlives it is a fault of ours.
 _DEADLINE: Final = timedelta(seconds=120)
+_BROKEN: Final = Report("failed", alarm=True)
 
 
 class Dispatch:
     """Does one job and says in one log line what came of it. Never raises: an unfinished job is due again."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - a use case for every kind of job
         self,
         validation: Validation,
         issuance: Issuance,
         signing: Signing,
+        revoking: Revoking,
         tenants: Mapping[TenantName, Tenant],
         metrics: Metrics,
     ) -> None:
         self._validation = validation
         self._issuance = issuance
         self._signing = signing
+        self._revoking = revoking
         self._tenants = tenants
         self._metrics = metrics
 
     async def __call__(self, job: Job) -> None:
         """Do a job."""
         begun = time.perf_counter()
-        try:
-            report = await self._bounded(job)
-        except StateAwayError as error:
-            report = Report("state-away", {"reason": str(error)}, alarm=True)
+        report = await self._bounded(job, self._done)
+        if report is _BROKEN and job.kind is JobKind.VALIDATE:
+            report = await self._bounded(job, self._validation.give_up)
         self._record(job, report, time.perf_counter() - begun)
 
-    async def _bounded(self, job: Job) -> Report:
+    async def _bounded(self, job: Job, do: Callable[[Job], Awaitable[Report]]) -> Report:
         try:
             async with asyncio.timeout(_DEADLINE.total_seconds()):
-                return await self._done(job)
-        except StateAwayError:
-            raise
+                return await do(job)
+        except StateAwayError as error:
+            return Report("state-away", {"reason": str(error)}, alarm=True)
         except Exception:  # noqa: BLE001 - the worker boundary, one of two such places (design §10)
             _LOG.exception("job.failed", kind=job.kind.value, tenant=job.tenant, subject=job.subject)
-            if job.kind is JobKind.VALIDATE:
-                return await self._validation.give_up(job)
-            return Report("failed", alarm=True)
+            return _BROKEN
 
     async def _done(self, job: Job) -> Report:
         match job.kind:
@@ -67,6 +68,8 @@ class Dispatch:
                 return await self._validation.look(job)
             case JobKind.ISSUE:
                 return await self._issuance.issue(job)
+            case JobKind.REVOKE:
+                return await self._revoking.revoke(job)
             case JobKind.REVOKE_SURPLUS:
                 tenant = self._tenants.get(job.tenant)
                 return await self._signing.revoke_surplus(job, tenant) if tenant else Report("dropped")
@@ -82,10 +85,12 @@ class Dispatch:
         log = _LOG.error if report.alarm else _LOG.info
         log(
             f"job.{report.outcome}",
-            kind=job.kind.value,
-            tenant=job.tenant,
-            account=job.account,
-            subject=job.subject,
-            duration_ms=round(seconds * 1000, 1),
-            **report.fields,
+            **{
+                "kind": job.kind.value,
+                "tenant": job.tenant,
+                "account": job.account,
+                "subject": job.subject,
+                "duration_ms": round(seconds * 1000, 1),
+                **report.fields,
+            },
         )

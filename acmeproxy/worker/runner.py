@@ -14,7 +14,9 @@ from acmeproxy.services.stores import StateAwayError
 from acmeproxy.worker.dispatch import Dispatch
 
 #: Waiting for strangers costs nearly nothing, signing holds a thread: each kind has its own places.
-LIMITS: Final = {JobKind.VALIDATE: 500, JobKind.ISSUE: 64, JobKind.REVOKE_SURPLUS: 8}
+LIMITS: Final = {JobKind.VALIDATE: 500, JobKind.ISSUE: 64, JobKind.REVOKE_SURPLUS: 8, JobKind.REVOKE: 8}
+#: What is taken at the most, places and waiting for one: a kind without a place must not keep the others out.
+MOST_HELD: Final = 4096
 
 _LOG: Final = structlog.get_logger()
 _KEEP_EVERY: Final = timedelta(seconds=2)
@@ -30,7 +32,6 @@ class Runner:
         self._queue = queue
         self._dispatch = dispatch
         self._places = {kind: asyncio.Semaphore(limit) for kind, limit in limits.items()}
-        self._most = sum(limits.values())
         self._held: set[Delivery] = set()
         self._draining = asyncio.Event()
 
@@ -54,7 +55,7 @@ class Runner:
                 chore.cancel()
 
     async def _take(self, jobs: asyncio.TaskGroup) -> None:
-        if len(self._held) >= self._most:
+        if len(self._held) >= MOST_HELD:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._draining.wait(), _SWEEP_EVERY.total_seconds())
             return
@@ -75,8 +76,12 @@ class Runner:
                 jobs.create_task(self._work(delivery))
 
     async def _work(self, delivery: Delivery) -> None:
+        place = self._places[delivery.job.kind]
+        waits = place.locked()
         try:
-            async with self._places[delivery.job.kind]:
+            async with place:
+                if waits and self._draining.is_set():
+                    return  # not begun: kept no more, it is another worker's in a moment
                 await self._dispatch(delivery.job)
             # If the job cannot be taken off now, it is reclaimed and found to be done.
             with suppress(StateAwayError):

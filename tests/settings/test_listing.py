@@ -22,7 +22,7 @@ def test_every_kind_of_value_has_its_text(tmp_path: Path) -> None:
     assert listed["vault.login.secret_id"] == Row("vault.login.secret_id", "", "default")
     assert listed["tenants.payments.lifetime"] == Row("tenants.payments.lifetime", "36h", f"{path}:13")
     assert listed["tenants.payments.names.ip_ranges"].value == "10.0.0.0/8, fd00::/8"
-    assert listed["tenants.payments.challenges"].value == "http-01"
+    assert listed["tenants.payments.challenges"].value == "http-01, dns-01, tls-alpn-01"
     assert listed["tenants.payments.wildcards"].value == "false"
     assert "CANARY" not in str(listed)
 

@@ -102,11 +102,12 @@ def test_an_address_is_host_and_port(listen: str, tmp_path: Path) -> None:
 
 def test_other_validation_ports_need_development_mode_which_cannot_be_reached(tmp_path: Path) -> None:
     """HTT-19."""
-    ports = "[validation]\nhttp_port = 5002\nhttps_port = 5001\n"
+    ports = "[validation]\nhttp_port = 5002\nhttps_port = 5001\ntls_alpn_port = 5003\n"
     reason = "may be another than RFC 8555's only with server.mode = development"
     assert refused(tmp_path, SOUND + ports) == [
         f"acmeproxy.toml:14: validation.http_port: {reason}",
         f"acmeproxy.toml:15: validation.https_port: {reason}",
+        f"acmeproxy.toml:16: validation.tls_alpn_port: {reason}",
     ]
     development = changed(URL, f'{URL}\nmode = "development"') + ports
     assert load(write(tmp_path, development)).validation.http_port == 5002

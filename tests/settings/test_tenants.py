@@ -42,7 +42,7 @@ website = "http://wiki.example"
                 deny=("*",),
                 ip_ranges=(IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8")),
             ),
-            challenges=(ChallengeType.HTTP01,),
+            challenges=(ChallengeType.HTTP01, ChallengeType.DNS01, ChallengeType.TLSALPN01),
             wildcards=True,
             eab_required=True,
             lifetime=timedelta(hours=12),

@@ -63,8 +63,9 @@ class AcmeClient:
     """One account at one directory.
 
     Every method but `obtain` and `settled` sends one request, after one for a nonce if the pool is empty.
-    `requests` counts all of them. `pace` is the longest pause between two polls, in seconds; `None` waits as
-    long as `Retry-After` says.
+    `requests` counts all of them, `answers` keeps what came back. `pace` is the longest pause between two polls, in seconds; `None` waits as
+    long as `Retry-After` says. `front` is the origin to connect to in place of the one in every URL, as if a
+    proxy that terminates TLS stood between.
     """
 
     def __init__(
@@ -74,15 +75,18 @@ class AcmeClient:
         key: AccountKey | None = None,
         *,
         pace: float | None = 0.05,
+        front: str | None = None,
     ) -> None:
         self.key = key or generate()
         self.kid: str | None = None
         self.requests = 0
         self.nonces: list[str] = []
+        self.answers: list[Answer] = []
         self._http = http
         self._directory_url = directory_url
         self._directory: JsonObject = {}
         self._pace = pace
+        self._front = front
 
     # --- plain requests ---------------------------------------------------------------------------------
 
@@ -94,16 +98,20 @@ class AcmeClient:
         skip = () if headers and "Content-Type" in headers else ("Content-Type",)
         async with self._http.request(
             method,
-            URL(url, encoded=True),
+            URL(self._reached(url), encoded=True),
             data=body,
             headers=headers,
             skip_auto_headers=skip,
             allow_redirects=False,
         ) as response:
             answer = Answer(response.status, response.headers.copy(), await response.read())
+        self.answers.append(answer)
         if nonce := answer.headers.get("Replay-Nonce"):
             self.nonces.append(nonce)
         return answer
+
+    def _reached(self, url: str) -> str:
+        return url if self._front is None else self._front + "/" + "/".join(url.split("/")[3:])
 
     async def directory(self) -> JsonObject:
         """Return the directory object, fetched once (RFC 8555 §7.1.1)."""

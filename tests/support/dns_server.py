@@ -87,7 +87,7 @@ def from_zone(zone: Zone) -> Reply:
                 break
             response.answer.append(dns.rrset.from_text(name, 0, "IN", "CNAME", records["CNAME"][0]))
             name = records["CNAME"][0]
-        return [response.to_wire()]
+        return [response.to_wire(max_size=65535)]
 
     return reply
 
@@ -126,5 +126,16 @@ def truncated_over_udp(full: Reply) -> Reply:
         response = dns.message.make_response(query)
         response.flags |= dns.flags.TC
         return [response.to_wire()]
+
+    return reply
+
+
+def after(failures: int, failing: Reply, then: Reply) -> Reply:
+    """Answer some questions in one way, and those after them in another."""
+    left = [failures]
+
+    def reply(query: dns.message.Message, over_tcp: bool) -> Sequence[bytes]:  # noqa: FBT001 - the shape of Reply
+        left[0] -= 1
+        return (failing if left[0] >= 0 else then)(query, over_tcp)
 
     return reply

@@ -92,6 +92,15 @@ def say_and_stay(*parts: bytes) -> Script:
     return script
 
 
+def held(release: asyncio.Event) -> Script:
+    """Say nothing until the event is set, then close."""
+
+    async def script(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+        await release.wait()
+
+    return script
+
+
 def repeat(part: bytes, first: bytes = b"", every: float = 0) -> Script:
     """Send `part` again and again until the peer has had enough, pausing `every` seconds."""
 

@@ -1,5 +1,7 @@
 """The web server of somebody who wants a certificate: serves key authorizations (RFC 8555 §8.3)."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
@@ -35,6 +37,16 @@ class Http01Responder:
     ) -> None:
         """Stop listening."""
         await self._runner.cleanup()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Leave the port to somebody else for a while."""
+        [site] = self._runner.sites
+        await site.stop()
+        try:
+            yield
+        finally:
+            await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
 
     async def _serve(self, request: web.Request) -> web.Response:
         token = request.match_info["token"]

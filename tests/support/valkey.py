@@ -27,7 +27,7 @@ async def valkey(valkey_server: Valkey) -> Valkey:
 
 
 async def ask(server: Valkey, *words: str) -> bytes:
-    """Send one command; return a string as it is, of a list its last string, and else the line (`+OK`, `:1`)."""
+    """Send one command; return a string as it is, of a list its last string, else the line (`+OK`)."""
     async with asyncio.timeout(_DEADLINE):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         try:

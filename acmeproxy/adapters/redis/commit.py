@@ -1,6 +1,6 @@
 """One transition: what must be so, what shall be so, whom to tell. Sent as one script call."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -9,12 +9,15 @@ from acmeproxy.adapters.redis import keys
 from acmeproxy.adapters.redis.connection import Call, Connection, script
 from acmeproxy.adapters.redis.documents import D, encode, revision
 from acmeproxy.core.job import Job
+from acmeproxy.core.limit import LimitReachedError, Spend, Use
 from acmeproxy.services.stores import StaleError, Stored
 
 #: For how long a job is left to the worker that took it, before the sweeper enqueues it again.
 LEASE: Final = timedelta(seconds=30)
 
 _ABSENT: Final = ""
+_DONE_NOW: Final = 1
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Commit:
@@ -24,8 +27,9 @@ class Commit:
         self._tag = tag
         self._keys: list[str] = []
         self._values: list[bytes] = []
+        self._spends: list[Spend] = []
         self._plan: dict[str, list[tuple[object, ...]]] = {
-            part: [] for part in ("expect", "write", "delete", "rank", "unrank", "enqueue", "tell")
+            part: [] for part in ("expect", "spend", "write", "delete", "rank", "unrank", "enqueue", "tell")
         }
 
     def create(self, key: str, document: D, keep: timedelta | None = None) -> "Commit":
@@ -45,6 +49,11 @@ class Commit:
         self._plan["expect"].append((self._position(key), stored.revision))
         return self
 
+    def require_revision(self, key: str, revision_: str) -> "Commit":
+        """Hold only while a key has the octets of a revision."""
+        self._plan["expect"].append((self._position(key), revision_))
+        return self
+
     def require_absent(self, key: str) -> "Commit":
         """Hold only while a key is not there."""
         self._plan["expect"].append((self._position(key), _ABSENT))
@@ -57,6 +66,18 @@ class Commit:
     def delete(self, key: str) -> "Commit":
         """Take a key away."""
         self._plan["delete"].append((self._position(key),))
+        return self
+
+    def spend(self, key: str, spend: Spend) -> "Commit":
+        """Do with a budget what is to be done, and hold only if it allows that."""
+        if spend.use is Use.CLEAR:
+            return self.delete(key)
+        now = (spend.at - _EPOCH) // timedelta(microseconds=1)
+        limit = spend.limit
+        self._spends.append(spend)
+        self._plan["spend"].append(
+            (self._position(key), limit.interval, limit.tolerance, now, spend.use.value)
+        )
         return self
 
     def rank(self, key: str, score: float, member: str) -> "Commit":
@@ -95,9 +116,29 @@ class Commit:
 
         Raises:
             StaleError: An expectation does not hold; nothing was changed.
+            LimitReachedError: A budget does not allow it; nothing was changed.
             StateAwayError: It is not known whether it was done; doing it again is safe.
         """
-        if (await connection.write(self.call()))[0] == 0:
+        self.judge((await connection.write(self.call()))[0])
+
+    async def run_once(self, connection: Connection) -> None:
+        """Do it, unless the very same was done before: then somebody else did it, to the microsecond (K10).
+
+        Raises:
+            StaleError: As `run`, and when it was done.
+            StateAwayError: It is not known whether it was done, and asking again will not tell.
+        """
+        answer = (await connection.write(self.call()))[0]
+        self.judge(answer)
+        if answer != _DONE_NOW:
+            raise StaleError
+
+    def judge(self, answer: int | list[int]) -> None:
+        """Take the script's answer apart; raises as `run` does."""
+        if isinstance(answer, list):
+            refused, wait = answer
+            raise LimitReachedError(self._spends[refused - 1], timedelta(microseconds=wait))
+        if answer == 0:
             raise StaleError
 
     def _write(self, key: str, octets: bytes, keep: timedelta | None) -> "Commit":

@@ -17,7 +17,8 @@ from acmeproxy.adapters.redis import keys
 from acmeproxy.services.stores import StateAwayError
 
 _PACKAGE: Final = "acmeproxy.adapters.redis.scripts"
-_SCRIPTS: Final = ("commit", "redeem", "load_order", "sweep")
+_SCRIPTS: Final = ("commit", "redeem", "load_order", "load_delivered", "sweep")
+_CONNECTIONS: Final = 100
 _PROBE_PATIENCE: Final = timedelta(milliseconds=500)
 _FSYNC_PATIENCE: Final = timedelta(milliseconds=1500)
 
@@ -46,8 +47,9 @@ def script(name: str, keys: Sequence[str], *arguments: str | bytes | float) -> C
 class Connection:
     """A pool of connections to one Redis or Valkey; bytes in, bytes out."""
 
-    def __init__(self, client: redis.asyncio.Redis, durability: Durability) -> None:
+    def __init__(self, client: redis.asyncio.Redis, durability: Durability, patience: timedelta) -> None:
         self._client = client
+        self._deadline = (patience + _FSYNC_PATIENCE).total_seconds()
         self._fsync = {Durability.FSYNC: True, Durability.NONE: False}.get(durability)
         self._digests: dict[str, str] = {}
 
@@ -90,16 +92,17 @@ class Connection:
         """
         with _translated():
             async with self._client.pubsub(ignore_subscribe_messages=True) as subscription:
-                await subscription.subscribe(channel)
+                async with asyncio.timeout(self._deadline):
+                    await subscription.subscribe(channel)
                 yield _messages(subscription)
 
     async def blocking(self, command: str, *arguments: str | int) -> Any:  # noqa: ANN401 - as redis answers
-        """Run a command that waits at the server; its own BLOCK must end before the socket's deadline.
+        """Run a command that waits at the server; its own BLOCK must end before our deadline.
 
         Raises:
             StateAwayError: No answer.
         """
-        with _translated():
+        async with self._asking():
             return await self._client.execute_command(command, *arguments)  # type: ignore[no-untyped-call]
 
     async def ensure_group(self, stream: str, group: str) -> None:
@@ -108,7 +111,7 @@ class Connection:
         Raises:
             StateAwayError: No answer.
         """
-        with _translated():
+        async with self._asking():
             try:
                 create = ("XGROUP CREATE", stream, group, "0", "MKSTREAM")
                 await self._client.execute_command(*create)  # type: ignore[no-untyped-call]
@@ -117,7 +120,7 @@ class Connection:
                     raise
 
     async def _run(self, calls: Sequence[Call], *, barrier: bool) -> list[Any]:
-        with _translated():
+        async with self._asking():
             try:
                 return await self._pipeline(calls, barrier=barrier)
             except NoScriptError:
@@ -141,7 +144,7 @@ class Connection:
 
     async def _keeps_a_file(self) -> bool:
         """Ask whether the server has an append-only file and can wait for it (Redis 7.2, any Valkey)."""
-        with _translated():
+        async with self._asking():
             persistence: bytes = await self._client.execute_command("INFO", "persistence")  # type: ignore[no-untyped-call]
             if b"aof_enabled:1" not in persistence:
                 return False
@@ -150,6 +153,17 @@ class Connection:
             except ResponseError:
                 return False
             return True
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        """Give an answer its time, and every failure its one meaning.
+
+        Not redis-py's own deadline for a socket: until Python 3.12 its `wait_for` may take a cancellation for
+        done, and what was to end would go on for ever.
+        """
+        with _translated():
+            async with asyncio.timeout(self._deadline):
+                yield
 
     async def _load_scripts(self) -> None:
         digests = {}
@@ -173,7 +187,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:
-        raise StateAwayError(f"the state store failed: {type(error).__name__}: {str(error)[:200]}") from error
+        reason = str(error)[:200] or "no answer in time"
+        raise StateAwayError(f"the state store failed: {type(error).__name__}: {reason}") from error
 
 
 @asynccontextmanager
@@ -181,18 +196,22 @@ async def connect(
     url: str, password: str | None, patience: timedelta, durability: Durability
 ) -> AsyncIterator[Connection]:
     """Open a pool; nothing is sent before the first use, so that a server may come up later than we do."""
-    client = redis.asyncio.Redis.from_url(
+    # The default pool refuses the one that comes when all are in use; here it waits for its turn.
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
         url,
         password=password,
-        socket_timeout=(patience + _FSYNC_PATIENCE).total_seconds(),
+        max_connections=_CONNECTIONS,
+        timeout=patience.total_seconds(),
+        socket_timeout=None,
         socket_connect_timeout=patience.total_seconds(),
         health_check_interval=15,
         protocol=2,
     )
+    client = redis.asyncio.Redis.from_pool(pool)
     # Replies as they come: a parser of redis-py that stumbles over one reply of a pipeline leaves the others
     # unread, and the next user of that connection would be answered with them.
     client.response_callbacks.clear()
     try:
-        yield Connection(client, durability)
+        yield Connection(client, durability, patience)
     finally:
         await client.aclose()

@@ -8,15 +8,17 @@ from typing import Any, Final
 from acmeproxy.adapters.redis import keys
 from acmeproxy.adapters.redis.connection import Call, Connection, script
 from acmeproxy.adapters.redis.documents import decode, stored
+from acmeproxy.adapters.redis.holders import Holders
 from acmeproxy.adapters.redis.nonces import LIFETIME, Mint, fresh_secret
 from acmeproxy.adapters.redis.orders import load_order, order_read
 from acmeproxy.core.account import Account
 from acmeproxy.core.authorization import Authorization
 from acmeproxy.core.certificate import Certificate
-from acmeproxy.core.ids import AccountId, TenantName
+from acmeproxy.core.ids import TenantName
 from acmeproxy.services.stores import Admitted, NonceFault, Owner, StateAwayError, Wanted
 
 _LEARN_EVERY: Final = timedelta(seconds=1)
+_LEARN_WITHIN: Final = timedelta(seconds=2)
 
 
 class RedisGate:
@@ -24,6 +26,7 @@ class RedisGate:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._holders = Holders(connection)
         self._mint = Mint()
 
     def mint(self) -> str:
@@ -39,12 +42,19 @@ class RedisGate:
         fault = self._learn(answers.pop(0), fault)
         return await self._admitted(tenant, wanted, fault, answers)
 
+    async def learn(self) -> None:
+        """Ask for the epoch, so that the nonces handed out from now on are known to everybody.
+
+        Where the store is away, /readyz tells and requests get their own answer.
+        """
+        with suppress(StateAwayError, TimeoutError):
+            async with asyncio.timeout(_LEARN_WITHIN.total_seconds()):
+                self._learn((await self._connection.read(self._redeem("")))[0], None)
+
     async def keep_learning(self) -> None:
         """Ask for the epoch again and again, so that new-nonce hands out none of a void one."""
         while True:
-            # Where the store is away, /readyz tells and requests get their own answer.
-            with suppress(StateAwayError):
-                self._learn((await self._connection.read(self._redeem("")))[0], None)
+            await self.learn()
             await asyncio.sleep(_LEARN_EVERY.total_seconds())
 
     def _redeem(self, nonce: str) -> Call:
@@ -73,6 +83,7 @@ class RedisGate:
             calls.append(Call("GET", (keys.certificate(owner, wanted.certificate),)))
         if wanted.held_key:
             calls.append(Call("EXISTS", (keys.key_holder(tenant, wanted.held_key),)))
+            calls.append(Call("EXISTS", (keys.blocked_key(tenant, wanted.held_key),)))
         return calls
 
     async def _admitted(
@@ -82,11 +93,10 @@ class RedisGate:
             holder = answers[0]
             if holder is None:
                 return Admitted(fault)
-            owner = Owner(tenant, AccountId(holder.decode()))
-            document = (await self._connection.read(Call("GET", (keys.account(owner),))))[0]
-            return Admitted(fault, account=stored(document, Account) if document else None)
+            return Admitted(fault, await self._holders.account(tenant, wanted.thumbprint, holder))
         if not wanted.account or answers[0] is None:
             return Admitted(fault)
+        blocked = bool(answers.pop()) if wanted.held_key else False
         held = bool(answers.pop()) if wanted.held_key else False
         found = answers[1] if len(answers) > 1 else None
         return Admitted(
@@ -96,4 +106,5 @@ class RedisGate:
             authorization=stored(found, Authorization) if wanted.authorization and found else None,
             certificate=decode(found, Certificate) if wanted.certificate and found else None,
             key_held=held,
+            key_blocked=blocked,
         )

@@ -107,6 +107,6 @@ class RedisQueue:
 def _deliveries(stream: str, entries: _Entries) -> Iterable[Delivery]:
     for entry, fields in entries:
         # A deleted entry has no fields; one that is not ours must not stop the others.
-        with suppress(KeyError, TypeError, msgspec.ValidationError):
+        with suppress(KeyError, TypeError, ValueError):
             octets = dict(zip(fields[::2], fields[1::2], strict=True))[b"job"]
             yield Delivery(msgspec.json.decode(octets, type=Job), stream, entry.decode())

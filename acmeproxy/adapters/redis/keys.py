@@ -7,6 +7,7 @@ account's id and comes from its first key's thumbprint, so that the key's entry 
 import hashlib
 from typing import Final
 
+from acmeproxy.core.identifier import Identifier
 from acmeproxy.core.ids import AccountId, TenantName, random_id
 from acmeproxy.services.stores import Owner
 
@@ -66,6 +67,11 @@ def authorization(owner: Owner, authorization_id: str) -> str:
     return f"{tag(owner)}:authorization:{owner.account}:{authorization_id}"
 
 
+def valid(owner: Owner, identifier: Identifier) -> str:
+    """Name what leads from an identifier to the authorization that an account has for it, wildcards apart."""
+    return f"{tag(owner)}:valid:{owner.account}:{identifier.type.value}:{identifier.value}"
+
+
 def certificate(owner: Owner, certificate_id: str) -> str:
     """Name a certificate's document."""
     return f"{tag(owner)}:certificate:{owner.account}:{certificate_id}"
@@ -91,6 +97,62 @@ def due(tag_: str) -> str:
     return f"{tag_}:due"
 
 
+def eab_tag(tenant: TenantName) -> str:
+    """Return the prefix of a tenant's EAB keys."""
+    return f"{{{tenant}/eab}}"
+
+
 def eab(tenant: TenantName, kid: str) -> str:
     """Name an EAB key's document."""
-    return f"{{{tenant}/eab}}:{kid}"
+    return f"{eab_tag(tenant)}:{kid}"
+
+
+def eab_keys(tenant: TenantName) -> str:
+    """Name the list of a tenant's EAB keys."""
+    return f"{eab_tag(tenant)}:keys"
+
+
+def blocked_key(tenant: TenantName, thumbprint: str) -> str:
+    """Name the mark of a key that is said to be compromised."""
+    return f"{shard_tag(tenant, shard_of_key(thumbprint))}:blocked:{thumbprint}"
+
+
+def ledger(tenant: TenantName, digest: str) -> str:
+    """Name what leads from a certificate's own name to its order, in a slot of its own."""
+    return f"{{{tenant}/ledger/{digest}}}:order"
+
+
+def certificates(tag_: str) -> str:
+    """Name the list of a shard's certificates, scored by when they expire."""
+    return f"{tag_}:certificates"
+
+
+def listed(owner: Owner, certificate_id: str) -> str:
+    """Return how a certificate stands in the list of its shard."""
+    return f"{owner.account}/{certificate_id}"
+
+
+def parse_listed(tenant: TenantName, member: str) -> tuple[Owner, str]:
+    """Return whose certificate a member of such a list is, and its id."""
+    account_id, _, certificate_id = member.partition("/")
+    return Owner(tenant, AccountId(account_id)), certificate_id
+
+
+def campaigns(tenant: TenantName) -> str:
+    """Name the list of what operators want renewed."""
+    return f"{{{tenant}/renewal}}:campaigns"
+
+
+def limit(owner: Owner, name: str, subject: str) -> str:
+    """Name a budget of an account's own."""
+    return f"{tag(owner)}:limit:{name}:{owner.account}:{subject}"
+
+
+def limits_tag(tenant: TenantName) -> str:
+    """Return the prefix of the budgets that a tenant's accounts have together."""
+    return f"{{{tenant}/limits}}"
+
+
+def shared_limit(tenant: TenantName, name: str, subject: str) -> str:
+    """Name such a budget."""
+    return f"{limits_tag(tenant)}:{name}:{subject}"

@@ -8,11 +8,14 @@ from acmeproxy.adapters.redis import keys
 from acmeproxy.adapters.redis.commit import Commit
 from acmeproxy.adapters.redis.connection import Call, Connection, script
 from acmeproxy.adapters.redis.documents import decode, stored
+from acmeproxy.adapters.redis.limits import spending
+from acmeproxy.adapters.redis.surplus import subject_of
 from acmeproxy.core.account import Account
 from acmeproxy.core.authorization import Authorization
 from acmeproxy.core.certificate import Certificate
 from acmeproxy.core.ids import CertificateId, OrderId
 from acmeproxy.core.job import Job, JobKind
+from acmeproxy.core.limit import Spend
 from acmeproxy.core.order import Order
 from acmeproxy.services.ports import Clock
 from acmeproxy.services.stores import OrderWithAuthorizations, Owner, Stored
@@ -43,12 +46,26 @@ class RedisOrders:
         self._connection = connection
         self._clock = clock
 
-    async def create(self, owner: Owner, order: Order, authorizations: Sequence[Authorization]) -> None:
+    async def create(  # noqa: PLR0913, PLR0917 - what is written, what it rests on, what it costs
+        self,
+        owner: Owner,
+        order: Order,
+        authorizations: Sequence[Authorization],
+        spends: Sequence[Spend] = (),
+        reused: Sequence[Stored[Authorization]] = (),
+        predecessor: Stored[Certificate] | None = None,
+    ) -> None:
         """Store an order with all its authorizations and list it under its account."""
         keep = order.expires - self._clock() + KEEP_OPEN
         commit = Commit(keys.tag(owner)).create(keys.order(owner, order.id), order, keep)
+        spending(commit, owner, spends)
         for authorization in authorizations:
             commit.create(keys.authorization(owner, authorization.id), authorization, keep)
+        for held in reused:
+            commit.require(keys.authorization(owner, held.value.id), held)
+        if predecessor:
+            replaced, name = predecessor.value.replace_by(order.id), predecessor.value.id
+            commit.replace(keys.certificate(owner, name), predecessor, replaced, KEEP_ISSUED)
         commit.rank(keys.orders(owner), order.created_at.timestamp(), order.id)
         await commit.run(self._connection)
 
@@ -87,7 +104,7 @@ class RedisOrders:
         """Write a step of issuing, and when a worker shall look at the order again."""
         commit = Commit(keys.tag(owner)).require(keys.account(owner), account)
         written = commit.replace(keys.order(owner, order.id), stored, order, KEEP_ISSUED)
-        await commit.look_at(_job(owner, order), look_at).run(self._connection)
+        await commit.look_at(_job(owner, order), look_at).run_once(self._connection)
         return written
 
     async def look_again(self, owner: Owner, order: Order, when: datetime) -> None:
@@ -110,7 +127,11 @@ class RedisOrders:
         commit = Commit(keys.tag(owner))
         commit.replace(keys.order(owner, order.id), stored, order, KEEP_ISSUED)
         if certificate:
+            # What is revoked, or about to be, is not delivered (K24).
+            commit.require_absent(keys.surplus(owner, subject_of(certificate.chain[0])))
             commit.create(keys.certificate(owner, certificate.id), certificate, KEEP_ISSUED)
+            listed, expires = keys.certificates(keys.tag(owner)), certificate.not_after.timestamp()
+            commit.rank(listed, expires, keys.listed(owner, certificate.id))
         await commit.finished(_job(owner, order)).tell(order.id, order).run(self._connection)
 
 

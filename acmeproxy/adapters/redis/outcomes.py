@@ -11,7 +11,8 @@ from acmeproxy.adapters.redis import keys
 from acmeproxy.adapters.redis.connection import Connection
 from acmeproxy.adapters.redis.documents import D, decode
 from acmeproxy.core.authorization import Authorization
-from acmeproxy.core.ids import AuthorizationId, OrderId
+from acmeproxy.core.certificate import Certificate
+from acmeproxy.core.ids import AuthorizationId, CertificateId, OrderId
 from acmeproxy.core.order import Order
 from acmeproxy.services.stores import StateAwayError
 
@@ -39,12 +40,15 @@ class Waiter(Generic[D]):
             return None
 
 
+_AnyWaiter = Waiter[Order] | Waiter[Authorization] | Waiter[Certificate]
+
+
 class RedisOutcomes:
-    """Implements `Outcomes` with one subscription for the whole process."""
+    """Implements `Outcomes` and `CertificateOutcomes` with one subscription for the whole process."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._waiters: defaultdict[str, set[Waiter[Order] | Waiter[Authorization]]] = defaultdict(set)
+        self._waiters: defaultdict[str, set[_AnyWaiter]] = defaultdict(set)
 
     @contextmanager
     def authorization(self, authorization_id: AuthorizationId) -> Iterator[Waiter[Authorization]]:
@@ -58,6 +62,13 @@ class RedisOutcomes:
         """Watch an order from now on."""
         waiter = Waiter(Order)
         with self._waiting(order_id, waiter):
+            yield waiter
+
+    @contextmanager
+    def certificate(self, certificate_id: CertificateId) -> Iterator[Waiter[Certificate]]:
+        """Watch a certificate from now on."""
+        waiter = Waiter(Certificate)
+        with self._waiting(certificate_id, waiter):
             yield waiter
 
     async def listen(self) -> None:
@@ -76,7 +87,7 @@ class RedisOutcomes:
                     waiter.told(document)
 
     @contextmanager
-    def _waiting(self, subject: str, waiter: Waiter[Order] | Waiter[Authorization]) -> Iterator[None]:
+    def _waiting(self, subject: str, waiter: _AnyWaiter) -> Iterator[None]:
         self._waiters[subject].add(waiter)
         try:
             yield

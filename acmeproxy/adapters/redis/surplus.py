@@ -1,6 +1,8 @@
 """Certificates that were signed and not delivered, kept until Vault has revoked them (INV-5)."""
 
 import hashlib
+from datetime import timedelta
+from typing import Final
 
 from acmeproxy.adapters.redis import keys
 from acmeproxy.adapters.redis.commit import Commit
@@ -8,6 +10,14 @@ from acmeproxy.adapters.redis.connection import Call, Connection
 from acmeproxy.core.job import Job, JobKind
 from acmeproxy.services.ports import Clock
 from acmeproxy.services.stores import Owner
+
+#: For how long it is remembered that one was revoked: no search in Vault's store takes as long (K24).
+_REVOKED_FOR: Final = timedelta(days=1)
+
+
+def subject_of(certificate: bytes) -> str:
+    """Return the subject of a certificate's job (DER): its digest."""
+    return hashlib.sha256(certificate).hexdigest()
 
 
 class RedisSurplus:
@@ -19,18 +29,18 @@ class RedisSurplus:
 
     async def add(self, owner: Owner, certificate: bytes) -> None:
         """Remember one (DER), with a job to revoke it."""
-        subject = hashlib.sha256(certificate).hexdigest()
+        subject = subject_of(certificate)
         commit = Commit(keys.tag(owner)).put(keys.surplus(owner, subject), certificate)
         await commit.enqueue(_job(owner, subject), self._clock()).run(self._connection)
 
     async def get(self, owner: Owner, subject: str) -> bytes | None:
         """Return one by its job's subject."""
         found: bytes | None = (await self._connection.read(Call("GET", (keys.surplus(owner, subject),))))[0]
-        return found
+        return found or None
 
     async def remove(self, owner: Owner, subject: str) -> None:
-        """Forget one that is revoked."""
-        commit = Commit(keys.tag(owner)).delete(keys.surplus(owner, subject))
+        """Forget one that is revoked, but for the fact that it must not be delivered."""
+        commit = Commit(keys.tag(owner)).put(keys.surplus(owner, subject), b"", _REVOKED_FOR)
         await commit.finished(_job(owner, subject)).run(self._connection)
 
 

@@ -1,4 +1,4 @@
-"""The fixed vocabulary of an http-01 look that failed: what to do first, then what was seen.
+"""The fixed vocabulary of a look at a host that failed: what to do first, then what was seen.
 
 It holds the step, the status, the number of redirects, and on the first hop the name and addresses that its
 owner chose. Beyond a redirect not even those: whoever writes a Location could otherwise have the network and
@@ -87,6 +87,20 @@ def broken(place: Place) -> AcmeError:
 def no_handshake(place: Place) -> AcmeError:
     """Say that TLS failed."""
     return refuse(Reference.TLS_FAILED, f"let {place} offer TLS 1.2 or later: the handshake failed")
+
+
+def other_protocol(place: Place) -> AcmeError:
+    """Say that a TLS server answered, which does not know the challenge."""
+    text = (
+        f"let the ACME client answer TLS with ALPN acme-tls/1 at {place}: the server there did not choose it"
+    )
+    return refuse(Reference.TLS_ALPN01_PROTOCOL, text)
+
+
+def wrong_certificate(place: Place, why: str) -> AcmeError:
+    """Say what is wrong with the certificate, in words of ours."""
+    text = f"let {place} serve the ACME client's certificate for this challenge: the one that came {why}"
+    return refuse(Reference.TLS_ALPN01_CERTIFICATE, text)
 
 
 def not_followed(place: Place, rule: str) -> AcmeError:

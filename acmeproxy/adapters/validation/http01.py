@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
-from acmeproxy.adapters.validation import failures
+from acmeproxy.adapters.validation import dial, failures
 from acmeproxy.adapters.validation.egress import Address, Egress
 from acmeproxy.adapters.validation.failures import Place
 from acmeproxy.adapters.validation.fetch import (
@@ -24,7 +24,7 @@ from acmeproxy.adapters.validation.hop import (
     first_hop,
     follow,
 )
-from acmeproxy.adapters.validation.resolver import ResolutionError, Resolver
+from acmeproxy.adapters.validation.resolver import Resolver
 from acmeproxy.core.challenge import ChallengeType
 from acmeproxy.core.problem import AcmeError, Problem
 from acmeproxy.services.ports import Target
@@ -32,10 +32,6 @@ from acmeproxy.services.ports import Target
 _MOST_REDIRECTS: Final = 10
 _TRAILING: Final = b" \t\r\n"
 _OK: Final = 200
-# What connecting may take of the time that is left: half while there is another family to try, and never all,
-# so that a host that is not there is told from one that is slow.
-_SHARE_OF_ONE_OF_TWO: Final = 0.5
-_SHARE_OF_THE_LAST: Final = 0.9
 
 
 class Http01:
@@ -92,10 +88,9 @@ class Http01:
         """GET the hop from one IPv6 or, if that cannot be connected to, one IPv4 address (H01-18, H01-19)."""
         dialled = await self._addresses(walk)
         walk.overdue = failures.unfinished(walk.place, self._seconds)
-        for address in dialled:
-            share = _SHARE_OF_THE_LAST if address == dialled[-1] else _SHARE_OF_ONE_OF_TWO
+        for address, seconds in dial.in_turn(dialled, deadline):
             try:
-                return await fetch(walk.place.hop, address, self._user_agent, _left(deadline) * share)
+                return await fetch(walk.place.hop, address, self._user_agent, seconds)
             except DialError:
                 continue
             except HandshakeError as error:
@@ -107,15 +102,7 @@ class Http01:
     async def _addresses(self, walk: "_Walk") -> tuple[Address, ...]:
         """Resolve the hop and return the first permitted address of each family, in the order to dial."""
         walk.overdue = failures.unresolved_in_time(walk.place)
-        hop = walk.place.hop
-        try:
-            found = await self._resolver.addresses(hop.host)
-        except ResolutionError as error:
-            raise failures.unresolved(walk.place, error) from error
-        permitted = [address for address in found if self._egress.permits(address, hop.port)]
-        if not permitted:
-            raise failures.denied(walk.place, found)
-        return tuple({address.version: address for address in reversed(permitted)}.values())[::-1]
+        return await dial.permitted(walk.place, self._resolver, self._egress)
 
 
 class _Walk:
@@ -138,11 +125,6 @@ class _Walk:
             raise failures.not_followed(self.place, f"there are more than {_MOST_REDIRECTS} redirects")
         self._seen.add(hop)
         self.place = Place(hop, self.place.redirects + 1)
-
-
-def _left(deadline: asyncio.Timeout) -> float:
-    when = deadline.when()
-    return 0.0 if when is None else max(0.0, when - asyncio.get_running_loop().time())
 
 
 def _verdict(answer: Answer, target: Target, place: Place) -> Problem | None:

@@ -62,12 +62,13 @@ def issuers(
     leaf: x509.Certificate, chain: tuple[x509.Certificate, ...]
 ) -> tuple[x509.Certificate, ...] | None:
     """Return a chain upwards without its root if its first certificate signed the leaf, else `None`."""
-    if not chain or not _signed(leaf, chain[0]):
+    if not chain or not signed(leaf, chain[0]):
         return None
     return tuple(certificate for certificate in chain if certificate.issuer != certificate.subject)
 
 
-def _signed(leaf: x509.Certificate, issuer: x509.Certificate) -> bool:
+def signed(leaf: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Tell whether one certificate is under another's name and signature."""
     try:
         leaf.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):

@@ -16,6 +16,7 @@ _SIGN_PARAMETERS: Final = (
     "ip_sans",
     "exclude_cn_from_sans",
     "ttl",
+    "not_after",
     "format",
     "remove_roots_from_chain",
 )

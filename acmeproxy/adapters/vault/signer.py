@@ -6,6 +6,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
 
+import msgspec
 import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from acmeproxy.adapters.vault import chain
 from acmeproxy.adapters.vault.client import Answer, Gate
 from acmeproxy.adapters.vault.connection import VaultConnection
+from acmeproxy.adapters.vault.issuers import Issuers
 from acmeproxy.adapters.vault.login import Login
 from acmeproxy.adapters.vault.place import check, sign_path
 from acmeproxy.adapters.vault.store import Store
@@ -47,6 +49,7 @@ class VaultSigner:
             for name, connection in connections.items()
         }
         self._stores: dict[tuple[TenantName, VaultPlace], Store] = {}
+        self._issuers: dict[tuple[TenantName, str], Issuers] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,7 +83,7 @@ class VaultSigner:
         if answer.warnings:
             # A capped lifetime or an ignored parameter is told nowhere else.
             _LOG.warning("vault warned", tenant=tenant.name, intent=intent.id, warnings=answer.warnings)
-        return signed
+        return await self._with_alternates(tenant, signed)
 
     async def find(self, tenant: Tenant, intent: Intent) -> Sequence[Signed]:
         """Look for what was signed for an intent, as the port says; revoked ones are not returned."""
@@ -88,7 +91,8 @@ class VaultSigner:
         key = (tenant.name, tenant.vault)
         if key not in self._stores:
             self._stores[key] = Store(login, tenant.vault)
-        return await self._stores[key].find(intent)
+        found = await self._stores[key].find(intent)
+        return tuple([await self._with_alternates(tenant, one) for one in found])
 
     async def revoke(self, tenant: Tenant, certificate: bytes) -> None:
         """Revoke by the certificate, which a lagging standby takes too. An expired one is done with."""
@@ -114,6 +118,13 @@ class VaultSigner:
         """Say for every tenant `ok`, or why its Vault, namespace or login does not work now."""
         names = tuple(self._logins)
         return dict(zip(names, await asyncio.gather(*map(self._state, names)), strict=True))
+
+    async def _with_alternates(self, tenant: Tenant, signed: Signed) -> Signed:
+        key = (tenant.name, tenant.vault.mount)
+        if key not in self._issuers:
+            self._issuers[key] = Issuers(self._login(tenant), tenant.vault.mount)
+        issuers = [x509.load_der_x509_certificate(issuer) for issuer in signed.issuers]
+        return msgspec.structs.replace(signed, alternates=await self._issuers[key].alternates(issuers))
 
     async def _state(self, name: TenantName) -> str:
         try:
@@ -142,10 +153,17 @@ def _request(intent: Intent) -> dict[str, Any]:
         "alt_names": _joined(intent, IdentifierType.DNS),
         "ip_sans": _joined(intent, IdentifierType.IP),
         "exclude_cn_from_sans": True,
-        "ttl": intent.lifetime,
+        **_end(intent),
         "format": "pem",
         "remove_roots_from_chain": True,
     }
+
+
+def _end(intent: Intent) -> dict[str, Any]:
+    """Ask for a lifetime, or for the very end that the client ordered; Vault takes one of them."""
+    if intent.not_after is None:
+        return {"ttl": intent.lifetime}
+    return {"not_after": intent.not_after.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
 def _joined(intent: Intent, kind: IdentifierType) -> str:

@@ -10,8 +10,19 @@ from acmeproxy.web.acme import resources
 from acmeproxy.web.acme.answers import answer
 from acmeproxy.web.acme.missing import present
 from acmeproxy.web.acme.signed import principal
-from acmeproxy.web.acme.tenancy import links_of
+from acmeproxy.web.acme.tenancy import links_of, tenant_of
 from acmeproxy.web.keys import SERVICES
+
+
+async def new_authorization(request: web.Request) -> web.Response:
+    """Make an authorization before any order, where a tenant lets later orders use it."""
+    tenant = tenant_of(request)
+    who = await principal(request)
+    present(tenant.authorization_reuse)
+    entity = await request.app[SERVICES].ordering.preauthorize(tenant, who)
+    links, now = links_of(request), request.app[SERVICES].clock()
+    shown = resources.authorization(entity, now, links)
+    return answer(shown, status=201, location=links.authorization(entity.id))
 
 
 async def authorization(request: web.Request) -> web.Response:

@@ -38,6 +38,26 @@ class Links(msgspec.Struct, frozen=True):
         return f"{self.base}/new-order"
 
     @property
+    def revoke_cert(self) -> str:
+        """The revokeCert resource (RFC 8555 §7.6)."""
+        return f"{self.base}/revoke-cert"
+
+    @property
+    def renewal_info(self) -> str:
+        """What clients put a slash and a certificate's identifier after (RFC 9773 §4.1)."""
+        return f"{self.base}/renewal-info"
+
+    @property
+    def key_change(self) -> str:
+        """The keyChange resource (RFC 8555 §7.3.5)."""
+        return f"{self.base}/key-change"
+
+    @property
+    def new_authorization(self) -> str:
+        """The newAuthz resource (RFC 8555 §7.4.1)."""
+        return f"{self.base}/new-authz"
+
+    @property
     def account_prefix(self) -> str:
         """What every account URL begins with."""
         return f"{self.base}/account/"
@@ -70,3 +90,8 @@ class Links(msgspec.Struct, frozen=True):
     def certificate(self, certificate_id: CertificateId) -> str:
         """A certificate chain."""
         return f"{self.base}/certificate/{certificate_id}"
+
+    def alternate(self, certificate_id: CertificateId, number: int) -> str:
+        """Another chain of the same certificate, counted from 1; 0 is the certificate's own URL."""
+        url = self.certificate(certificate_id)
+        return f"{url}/{number}" if number else url

@@ -12,9 +12,10 @@ import msgspec
 
 from acmeproxy.core.account import Account
 from acmeproxy.core.authorization import Authorization
-from acmeproxy.core.challenge import Challenge
+from acmeproxy.core.challenge import Challenge, ChallengeType
 from acmeproxy.core.order import Issued, Order, OrderStatus
 from acmeproxy.core.problem import Problem
+from acmeproxy.core.renewal import Advice
 from acmeproxy.core.tenant import Tenant
 from acmeproxy.web.acme.links import Links
 
@@ -28,12 +29,22 @@ def directory(tenant: Tenant, links: Links) -> Resource:
         meta["termsOfService"] = tenant.terms_of_service
     if tenant.website:
         meta["website"] = tenant.website
-    return {
+    if tenant.caa:
+        meta["caaIdentities"] = list(tenant.caa_identities)
+    if tenant.profiles:
+        meta["profiles"] = {profile.name: profile.description for profile in tenant.profiles}
+    shown: Resource = {
         "newNonce": links.new_nonce,
         "newAccount": links.new_account,
         "newOrder": links.new_order,
-        "meta": meta,
+        "revokeCert": links.revoke_cert,
+        "keyChange": links.key_change,
+        "renewalInfo": links.renewal_info,
     }
+    # Without reuse no order would take notice of an authorization made before it (DIR-03).
+    if tenant.authorization_reuse:
+        shown["newAuthz"] = links.new_authorization
+    return {**shown, "meta": meta}
 
 
 def account(entity: Account, links: Links) -> Resource:
@@ -60,6 +71,12 @@ def order(entity: Order, authorizations: Sequence[Authorization], now: datetime,
         "authorizations": [links.authorization(one) for one in entity.authorizations],
         "finalize": links.finalize(entity.id),
     }
+    if entity.profile:
+        shown["profile"] = entity.profile
+    if entity.not_after:
+        shown["notAfter"] = moment(entity.not_after)
+    if entity.replaces:
+        shown["replaces"] = entity.replaces
     if isinstance(entity.progress, Issued):
         shown["certificate"] = links.certificate(entity.progress.certificate_id)
     fault = entity.error(authorizations) if status is OrderStatus.INVALID else None
@@ -88,8 +105,12 @@ def challenge(parent: Authorization, entity: Challenge, links: Links) -> Resourc
         "type": entity.type.value,
         "url": links.challenge(parent, entity),
         "status": entity.status.value,
-        "token": entity.token,
     }
+    if entity.type is ChallengeType.DNSPERSIST01:
+        shown["issuer-domain-names"] = list(entity.issuers)
+        shown["accounturi"] = links.account(parent.account_id)
+    else:
+        shown["token"] = entity.token
     if entity.validated_at:
         shown["validated"] = moment(entity.validated_at)
     if entity.error:
@@ -101,6 +122,13 @@ def problem(entity: Problem) -> Resource:
     """Show a problem inside another resource (RFC 8555 §6.7)."""
     shown: Resource = msgspec.to_builtins(entity)
     return shown
+
+
+def renewal_info(advice: Advice) -> Resource:
+    """Show when to renew (RFC 9773 §4.2)."""
+    window = {"start": moment(advice.window.start), "end": moment(advice.window.end)}
+    explained = {"explanationURL": advice.explanation} if advice.explanation else {}
+    return {"suggestedWindow": window, **explained}
 
 
 def moment(when: datetime) -> str:

@@ -13,6 +13,7 @@ from acmeproxy.core.reference import Reference
 from acmeproxy.services.authentication import Applicant, Principal, SignedRequest
 from acmeproxy.services.stores import Wanted
 from acmeproxy.web.acme.tenancy import links_of, tenant_of
+from acmeproxy.web.crowd import CROWD
 from acmeproxy.web.keys import SERVICES
 
 MAX_BODY: Final = 64 * 1024
@@ -40,6 +41,18 @@ async def applicant(request: web.Request) -> Applicant:
     return await request.app[SERVICES].authentication.by_key(await _signed(request))
 
 
+async def principal_or_applicant(request: web.Request) -> Principal | Applicant:
+    """Authenticate an account's request, or one of whoever has a certificate's key.
+
+    Raises:
+        AcmeError: See `Authentication.by_account_or_certificate_key`; also `malformed`, as `principal`.
+    """
+    signed = await _signed(request)
+    return await request.app[SERVICES].authentication.by_account_or_certificate_key(
+        signed, lambda _: _NOTHING
+    )
+
+
 async def _signed(request: web.Request) -> SignedRequest:
     tenant, links = tenant_of(request), links_of(request)
     if request.content_type.lower() != jws.MEDIA_TYPE or "Content-Type" not in request.headers:
@@ -48,7 +61,9 @@ async def _signed(request: web.Request) -> SignedRequest:
         raise refuse(Reference.MEDIA_TYPE, "send the body as it is, without Content-Encoding")
     # The path as sent: what was handed out needs no escaping, so that an escaped spelling is another URL.
     url = request.app[SERVICES].public_url + request.raw_path
-    return SignedRequest(tenant, url, await _body(request), links.account_prefix)
+    body = await _body(request)
+    request.app[CROWD].enter(request)
+    return SignedRequest(tenant, url, body, links.account_prefix)
 
 
 async def _body(request: web.Request) -> bytes:
@@ -63,4 +78,7 @@ async def _body(request: web.Request) -> bytes:
                     raise refuse(Reference.BODY_SIZE, "the request is larger than 64 KiB")
     except TimeoutError:
         raise refuse(Reference.JWS_SHAPE, "the request body did not arrive within 10 s") from None
+    except ConnectionError:
+        # Nobody reads this; it is no fault of ours that should be looked into.
+        raise refuse(Reference.JWS_SHAPE, "the connection ended before the request body") from None
     return bytes(body)

@@ -73,22 +73,29 @@ async def test_a_child_sees_nothing_of_our_environment(
     assert "HOME" in names
 
 
-async def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
-    """A parent that is killed can end nothing itself: the system does."""
+@pytest.mark.parametrize("when", ["up", ""])
+async def test_a_child_ends_with_a_parent_that_is_killed(when: str, tmp_path: Path) -> None:
+    """A parent that is killed can end nothing itself: the system does, or the leash if it is that early."""
     parent = textwrap.dedent("""
         import asyncio, pathlib, sys
-        from acmeproxy.adapters.embedded.processes import running
+        from acmeproxy.adapters.embedded.processes import ready, running
 
         async def main():
-            child = (sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)")
-            async with running(child, pathlib.Path(sys.argv[1])) as process:
+            log = pathlib.Path(sys.argv[1])
+
+            async def up():
+                return sys.argv[2] in log.read_text()
+
+            code = "import time; print('up', flush=True); time.sleep(600)"
+            async with running((sys.executable, "-I", "-S", "-c", code), log) as process:
+                await ready(process, up)
                 print(process.pid, flush=True)
                 await process.died()
 
         asyncio.run(main())
     """)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", parent, str(tmp_path / "log")), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", parent, str(tmp_path / "log"), when), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     async with asyncio.timeout(DEADLINE):

@@ -161,6 +161,8 @@ async def test_a_server_without_detailed_lists_is_searched_by_serial(
             assert await signer.find(tenant(hierarchy), later) == ()
             assert proxy.count(b"/pki/cert/") == read
             assert proxy.count(b"/certs/detailed") == 1
+        async with VaultSigner({ALPHA: connection}) as forgetful:
+            assert await forgetful.find(tenant(hierarchy), later) == ()
 
     assert [one.leaf for one in found] == [signed.leaf]
     assert found[0].issuers == signed.issuers

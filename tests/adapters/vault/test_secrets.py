@@ -20,10 +20,18 @@ CANARY = "hvs.canary-of-a-secret"
 
 
 def everything(error: BaseException) -> str:
-    """Return a traceback as the most talkative logger would write it, with all variables but our own."""
-    assert error.__traceback__ is not None
-    below = error.__traceback__.tb_next
-    return "".join(traceback.TracebackException(type(error), error, below, capture_locals=True).format())
+    """Return what the most talkative logger could write: all variables below us, hidden contexts too."""
+    text = ""
+    trace = error.__traceback__.tb_next if error.__traceback__ else None
+    shown: BaseException | None = error
+    while shown is not None:
+        lines = traceback.TracebackException(type(shown), shown, trace, capture_locals=True).format(
+            chain=False
+        )
+        text += "".join(lines)
+        shown = shown.__context__
+        trace = shown.__traceback__ if shown else None
+    return text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""A revocation that was asked for, repeated until Vault says yes (threat-model K22, K23)."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+from acmeproxy.core.certificate import Certificate
+from acmeproxy.core.ids import CertificateId, TenantName
+from acmeproxy.core.job import Job
+from acmeproxy.core.tenant import Tenant
+from acmeproxy.services.ledger import Ledger
+from acmeproxy.services.ports import Clock, Signer, SigningDeferredError
+from acmeproxy.services.reports import Report
+from acmeproxy.services.stores import Owner, StaleError
+
+_SHORTEST: Final = timedelta(seconds=1)
+_LONGEST: Final = timedelta(seconds=30)
+
+
+class Revoking:
+    """Carries revocations out."""
+
+    def __init__(
+        self, ledger: Ledger, signer: Signer, tenants: Mapping[TenantName, Tenant], clock: Clock
+    ) -> None:
+        self._ledger = ledger
+        self._signer = signer
+        self._tenants = tenants
+        self._clock = clock
+
+    async def revoke(self, job: Job) -> Report:
+        """Revoke a certificate and write that down. Safe to run twice: to Vault twice is once."""
+        owner = Owner(job.tenant, job.account)
+        stored = await self._ledger.load(owner, CertificateId(job.subject))
+        tenant = self._tenants.get(job.tenant)
+        if stored is None or tenant is None or not _wanted(stored.value):
+            await self._ledger.drop(owner, CertificateId(job.subject))
+            return Report("dropped")
+        certificate = stored.value
+        fields = {"serial": certificate.serial, "code": str(certificate.reason or 0)}
+        try:
+            await self._signer.revoke(tenant, certificate.chain[0])
+        except SigningDeferredError as error:
+            await self._ledger.look_again(owner, certificate, self._clock() + self._delay(certificate))
+            return Report("deferred", {**fields, "reason": str(error)}, alarm=True)
+        try:
+            await self._ledger.conclude(owner, stored, certificate.confirm_revoked(self._clock()))
+        except StaleError:
+            await self._ledger.look_again(owner, certificate, self._clock() + _SHORTEST)
+            return Report("overtaken", fields)
+        return Report("revoked", fields)
+
+    def _delay(self, certificate: Certificate) -> timedelta:
+        """Wait half as long again as it was waited for so far, from a second to half a minute."""
+        waited = self._clock() - (certificate.revoking_at or self._clock())
+        return min(max(waited / 2, _SHORTEST), _LONGEST)
+
+
+def _wanted(certificate: Certificate) -> bool:
+    return certificate.revoking_at is not None and certificate.revoked_at is None

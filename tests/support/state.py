@@ -1,0 +1,104 @@
+"""What stands in the state store, for tests that prove that a refusal changed nothing."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+
+_FLEETING = (b"{acmeproxy/nonce}", b"{acmeproxy/probe}")
+#: All keys and what they hold, in one step. Of a stream the entries only: its groups keep books all the time.
+_LOOK = """
+local found, cursor = {}, '0'
+repeat
+  local page = redis.call('SCAN', cursor, 'COUNT', 1000)
+  cursor = page[1]
+  for _, key in ipairs(page[2]) do
+    local kind = redis.call('TYPE', key).ok
+    if kind == 'string' then found[#found + 1] = {key, redis.call('GET', key)}
+    elseif kind == 'zset' then found[#found + 1] = {key, redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')}
+    elseif kind == 'hash' then found[#found + 1] = {key, redis.call('HGETALL', key)}
+    elseif kind == 'set' then found[#found + 1] = {key, redis.call('SMEMBERS', key)}
+    elseif kind == 'stream' then found[#found + 1] = {key, redis.call('XRANGE', key, '-', '+')}
+    else error('a key of type ' .. kind) end
+  end
+until cursor == '0'
+return found
+"""
+
+
+class State:
+    """Looks into a Valkey, and turns its clock by writing other times into documents."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def everything(self) -> dict[bytes, object]:
+        """Return every key and what it holds, but nonces, of which each request uses one up."""
+        found = dict(await self._redis.eval(_LOOK, 0))  # type: ignore[misc] # redis types both clients as one
+        return {key: found[key] for key in sorted(found) if not key.startswith(_FLEETING)}
+
+    @asynccontextmanager
+    async def unchanged(self) -> AsyncIterator[None]:
+        """Make sure that what is asked for meanwhile changes nothing but nonces."""
+        before = await self.everything()
+        yield
+        after = await self.everything()
+        changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
+        assert changed == []
+
+    async def size(self) -> int:
+        """Return the number of keys, nonces and all."""
+        return int(await self._redis.dbsize())
+
+    async def document(self, kind: str, id_: str) -> dict[str, Any]:
+        """Return one document by its kind and the last part of its key."""
+        found: dict[str, Any] = json.loads(await self._redis.get(await self._key(kind, id_)))
+        return found
+
+    async def change(self, kind: str, id_: str, **members: object) -> None:
+        """Write other members into one document."""
+        key = await self._key(kind, id_)
+        document = json.loads(await self._redis.get(key)) | members
+        await self._redis.set(key, json.dumps(document, separators=(",", ":")), keepttl=True)
+
+    async def overwrite(self, kind: str, id_: str, octets: bytes) -> bytes:
+        """Write something else in the place of one document and return what was there."""
+        key = await self._key(kind, id_)
+        before: bytes = await self._redis.get(key)
+        await self._redis.set(key, octets, keepttl=True)
+        return before
+
+    async def is_due(self, subject: str) -> bool:
+        """Tell whether a worker will look at an authorization or an order again."""
+        async for key in self._redis.scan_iter("*:due", count=1000):
+            if any(subject.encode() in member for member in await self._redis.zrange(key, 0, -1)):
+                return True
+        return False
+
+    async def secret_of_nonces(self) -> str:
+        """Return the secret under which nonces are made at present."""
+        secret: bytes = await self._redis.hget("{acmeproxy/nonce}:epoch", "secret")  # type: ignore[misc] # redis types both clients as one
+        return secret.decode()
+
+    async def forget_nonces(self) -> None:
+        """Lose every mark of a used nonce, and with it what tells one epoch from the next."""
+        async for key in self._redis.scan_iter("{acmeproxy/nonce}:*", count=1000):
+            await self._redis.delete(key)
+
+    async def _key(self, kind: str, id_: str) -> bytes:
+        found = [key async for key in self._redis.scan_iter(f"*{kind}:*{id_}", count=1000)]
+        assert len(found) == 1, f"{len(found)} documents of kind {kind} end in {id_}"
+        key: bytes = found[0]
+        return key
+
+
+def last_part(url: str) -> str:
+    """Return the id at the end of a resource's URL."""
+    return url.rpartition("/")[2]
+
+
+def documents(everything: Mapping[bytes, object], kind: str) -> list[bytes]:
+    """Return the keys of one kind."""
+    return [key for key in everything if f":{kind}:".encode() in key]
