@@ -64,6 +64,16 @@ def identifiers(
     return tuple(parsed)
 
 
+def check_again(tenant: Tenant, account: Account, ordered: Sequence[Identifier]) -> None:
+    """Check the names of an order once more: what was allowed then may have been taken away since (STA-08).
+
+    Raises:
+        AcmeError: As `identifiers`, each name in its subproblem (PRB-05).
+    """
+    requested = [RequestedIdentifier(name.type.value, name.value) for name in ordered]
+    identifiers(tenant, requested, narrower_names(account))
+
+
 def check(tenant: Tenant, identifier: Identifier, narrower: Names | None = None) -> None:
     """Check one identifier against the tenant's rules, and an account's narrower ones.
 

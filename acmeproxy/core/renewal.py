@@ -14,6 +14,8 @@ from acmeproxy.core.ids import AccountId
 
 _LONGEST_NAME: Final = 100
 _SECOND: Final = timedelta(seconds=1)
+#: acmez, which is in Caddy, takes a window of one second for a malformed one.
+_NARROWEST: Final = timedelta(seconds=2)
 #: Certificates that last less than this are renewed at half of their time, others at two thirds.
 _SHORT_LIVED: Final = timedelta(days=10)
 #: A revoked certificate should have been renewed before it was revoked.
@@ -160,4 +162,4 @@ def _before(moment: datetime) -> Window:
 
 def _whole(start: datetime, end: datetime) -> Window:
     first = start.replace(microsecond=0)
-    return Window(first, max(end.replace(microsecond=0), first + _SECOND))
+    return Window(first, max(end.replace(microsecond=0), first + _NARROWEST))

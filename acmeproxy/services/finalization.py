@@ -43,8 +43,7 @@ class Finalization:
             raise refuse(Reference.ORDER_NOT_READY, f"the order is {status.value}, not ready")
         account = principal.account.value
         require_terms(tenant, account)
-        for name in order.identifiers:
-            policy.check(tenant, name, policy.narrower_names(account))
+        policy.check_again(tenant, account, order.identifiers)
         terms = profile.conditions(tenant, account, order.profile)
         request = csr.check(der, order.identifiers, terms.keys)
         if principal.admitted.key_held:

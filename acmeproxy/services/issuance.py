@@ -81,8 +81,7 @@ class Issuance:
         order, now = found.order.value, self._clock()
         if account.closed_at is not None:
             return problem(Reference.ACCOUNT_CLOSED, "the account was closed before signing")
-        for name in order.identifiers:
-            policy.check(tenant, name, policy.narrower_names(account))
+        policy.check_again(tenant, account, order.identifiers)
         # Finalize saw them valid; that they may have expired since is our slowness.
         held = {AuthorizationStatus.VALID, AuthorizationStatus.EXPIRED}
         states = {authorization.value.status(now) for authorization in found.authorizations}

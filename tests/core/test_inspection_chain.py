@@ -114,6 +114,14 @@ def test_names_outside_the_issuers_constraints_are_refused() -> None:
         seen(outside.sign(WISH), outside)
 
 
+def test_one_name_outside_is_enough() -> None:
+    """The first name is inside; the path is looked at once for all of them."""
+    first_only = authority("narrower", ROOT, allowed="a.example")
+
+    with pytest.raises(MismatchError, match="root"):
+        seen(first_only.sign(WISH), first_only)
+
+
 def test_an_issuer_that_has_ended_is_refused() -> None:
     ended = authority("ended", ROOT, ends=NOW - DAY)
 

@@ -1,7 +1,7 @@
 """The URLs of everything that one account has, for tests that go through all of them."""
 
 from tests.support.acme_client import AcmeClient, Answer
-from tests.support.proxy import Proxy
+from tests.support.proxy import Proxy, http01
 
 #: Every resource that takes nothing but POST.
 POST_ONLY = (
@@ -32,7 +32,7 @@ async def urls_of(proxy: Proxy, client: AcmeClient, order: Answer | None = None)
     order = order or await proxy.order(client, "www.alpha.example")
     shown = (await client.get(order.location)).json()
     authorization = shown["authorizations"][0]
-    challenge = (await client.get(authorization)).json()["challenges"][0]
+    challenge = http01(await client.get(authorization))
     directory = await client.directory()
     return {
         "newAccount": directory["newAccount"],

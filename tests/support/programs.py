@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from acmeproxy.adapters.embedded import leash
+
 _STOP_WITHIN: Final = 15
 _PAUSE: Final = 0.05
 #: Below the ports that Linux gives to outgoing connections: nobody takes one while its user is away.
@@ -73,11 +75,12 @@ def attempt(
 def running(
     command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program until the context ends; what it prints is in `log`."""
+    """Run a program until the context ends, or we do; what it prints is in `log`."""
+    leashed = (sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *command)
     with (
         log.open("ab") as output,
         subprocess.Popen(  # noqa: S603 - programs of the test's own choice
-            command, env={**os.environ, **(env or {})}, stdout=output, stderr=output, start_new_session=True
+            leashed, env={**os.environ, **(env or {})}, stdout=output, stderr=output
         ) as process,
     ):
         try:

@@ -99,17 +99,14 @@ class Proxy:
         return answer
 
     async def challenge(self, client: AcmeClient, order: Answer) -> dict[str, Any]:
-        """Return the challenge of an order's first authorization."""
-        authorization = await client.get(order.json()["authorizations"][0])
-        challenge: dict[str, Any] = authorization.json()["challenges"][0]
-        return challenge
+        """Return the http-01 challenge of an order's first authorization."""
+        return http01(await client.get(order.json()["authorizations"][0]))
 
     async def ready(self, client: AcmeClient, *names: str) -> Answer:
         """Place an order, prove its names, and return it: ready."""
         order = await self.order(client, *names)
         for url in order.json()["authorizations"]:
-            offered = (await client.get(url)).json()["challenges"]
-            [challenge] = [one for one in offered if one["type"] == "http-01"]
+            challenge = http01(await client.get(url))
             self.responder.tokens[challenge["token"]] = client.key.key_authorization(challenge["token"])
             answered = await client.answer(challenge["url"])
             settled = await client.settled(challenge["url"], answered)
@@ -117,6 +114,12 @@ class Proxy:
         shown = await client.get(order.location)
         assert shown.json()["status"] == "ready", shown.body
         return shown
+
+
+def http01(authorization: Answer) -> dict[str, Any]:
+    """Return an authorization's http-01 challenge."""
+    found: list[dict[str, Any]] = authorization.json()["challenges"]
+    return next(challenge for challenge in found if challenge["type"] == "http-01")
 
 
 @asynccontextmanager

@@ -12,6 +12,8 @@ from typing import Any, Final
 import redis
 
 from tests.support import programs
+from tests.support.installation import development
+from tests.support.other_chain import add_other_chain
 from tests.support.update_dns import UpdateDns, update_dns
 
 ZONES: Final = ("team-a.test", "team-b.test")
@@ -83,29 +85,25 @@ class Stage:
 
 @contextmanager
 def stage(directory: Path) -> Iterator[Stage]:
-    """Run `acmeproxy dev` on free ports, with a name server that takes updates."""
-    port, http01_port, tls_alpn01_port = (programs.steady_port() for _ in range(3))
-    log = directory / "dev.log"
+    """Run `acmeproxy dev` on free ports, with a name server that takes updates.
+
+    The authority of team-a has a second certificate, by the root itself: its leaves have an alternate chain.
+    """
+    http01_port, tls_alpn01_port = programs.steady_port(), programs.steady_port()
     with update_dns(*ZONES) as dns:
-        command = [
-            *(sys.executable, "-m", "acmeproxy", "dev", "--json"),
-            *("--data", str(directory / "dev"), "--listen", f"127.0.0.1:{port}"),
-            *("--http01-port", str(http01_port), "--tls-alpn01-port", str(tls_alpn01_port)),
-            *("--resolver", f"127.0.0.1:{dns.port}"),
-        ]
-        with programs.running(command, log):
-            programs.until(lambda: log.read_text().rstrip().endswith("}"), "acmeproxy dev", log)
-            told = json.loads(log.read_text())
-            root = Path(told["root_ca"])
+        options = ("--tls-alpn01-port", str(tls_alpn01_port), "--resolver", f"127.0.0.1:{dns.port}")
+        with development(directory, http01_port, *options) as dev:
+            add_other_chain(dev)
+            kid, hmac_key = dev.eab()
             yield Stage(
-                settings=root.parent / "acmeproxy.toml",
-                url=f"https://127.0.0.1:{port}",
-                root=root,
-                eab=told["tenants"]["team-b"]["eab"],
+                settings=dev.root.parent / "acmeproxy.toml",
+                url=dev.directory().partition("/acme/")[0],
+                root=dev.root,
+                eab={"kid": kid, "hmac_key": hmac_key},
                 http01_port=http01_port,
                 tls_alpn01_port=tls_alpn01_port,
                 dns=dns,
-                redis_url=told["redis_url"],
+                redis_url=dev.ready["redis_url"],
             )
 
 

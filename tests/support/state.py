@@ -1,13 +1,15 @@
 """What stands in the state store, for tests that prove that a refusal changed nothing."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.asyncio import Redis
 
-_FLEETING = (b"{acmeproxy/nonce}", b"{acmeproxy/probe}")
+#: Used nonces, a probe's key, and budgets, which fill up and vanish by themselves.
+_FLEETING = re.compile(rb"\{acmeproxy/(?:nonce|probe)\}|\{[^}]*/limits\}:|\{[^}]*\}:limit:")
 #: All keys and what they hold, in one step. Of a stream the entries only: its groups keep books all the time.
 _LOOK = """
 local found, cursor = {}, '0'
@@ -35,13 +37,13 @@ class State:
         self._redis = redis
 
     async def everything(self) -> dict[bytes, object]:
-        """Return every key and what it holds, but nonces, of which each request uses one up."""
+        """Return every key and what it holds, but for what comes and goes with every request."""
         found = dict(await self._redis.eval(_LOOK, 0))  # type: ignore[misc] # redis types both clients as one
-        return {key: found[key] for key in sorted(found) if not key.startswith(_FLEETING)}
+        return {key: found[key] for key in sorted(found) if not _FLEETING.match(key)}
 
     @asynccontextmanager
     async def unchanged(self) -> AsyncIterator[None]:
-        """Make sure that what is asked for meanwhile changes nothing but nonces."""
+        """Make sure that what is asked for meanwhile changes nothing."""
         before = await self.everything()
         yield
         after = await self.everything()
@@ -88,7 +90,8 @@ class State:
             await self._redis.delete(key)
 
     async def _key(self, kind: str, id_: str) -> bytes:
-        found = [key async for key in self._redis.scan_iter(f"*{kind}:*{id_}", count=1000)]
+        matching = self._redis.scan_iter(f"*{kind}:*{id_}", count=1000)
+        found = [key async for key in matching if not _FLEETING.match(key)]
         assert len(found) == 1, f"{len(found)} documents of kind {kind} end in {id_}"
         key: bytes = found[0]
         return key

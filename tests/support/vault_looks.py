@@ -14,11 +14,6 @@ from acmeproxy.adapters.embedded.openbao import OpenBao
 _DEADLINE = 10
 
 
-def der_chain(pem: bytes) -> list[bytes]:
-    """Return the certificates of a chain as it was downloaded."""
-    return [c.public_bytes(Encoding.DER) for c in x509.load_pem_x509_certificates(pem)]
-
-
 async def revoked_in_store(server: OpenBao, mount: str, leaf: bytes) -> bool:
     """Ask for `cert/<serial>`: `mount` with its namespace before it."""
     number = x509.load_der_x509_certificate(leaf).serial_number

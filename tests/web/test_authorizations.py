@@ -10,7 +10,7 @@ from tests.support.acme_jws import Forgery
 from tests.support.hostile_http import held, hostile_http
 from tests.support.http01_responder import Http01Responder
 from tests.support.problems import assert_problem, assert_refused
-from tests.support.proxy import Proxy
+from tests.support.proxy import Proxy, http01
 from tests.support.state import last_part
 
 NAME = "www.alpha.example"
@@ -55,12 +55,15 @@ async def test_every_state(state: str, validating: Proxy) -> None:
     """AUZ-01 to AUZ-06, AUZ-12, AS-1, AS-3, AS-4, AS-6, AS-7: with the challenge that decided."""
     client, url = await in_state(state, validating)
     found = checked(await client.get(url), state)
-    [challenge] = found["challenges"]
-    assert challenge["status"] == {"valid": "valid", "invalid": "invalid"}.get(state, "pending")
-    assert ("error" in challenge) == (state == "invalid")
-    assert ("validated" in challenge) == (state == "valid")
+    challenges = found["challenges"]
+    decided = state in {"valid", "invalid"}
+    types = ["http-01"] if decided else ["http-01", "dns-01", "tls-alpn-01"]
+    assert sorted(one["type"] for one in challenges) == sorted(types)
+    assert {one["status"] for one in challenges} == {state if decided else "pending"}
+    assert {"error" in one for one in challenges} == {state == "invalid"}
+    assert {"validated" in one for one in challenges} == {state == "valid"}
     if state == "invalid":
-        assert_problem(challenge["error"])
+        assert_problem(challenges[0]["error"])
 
 
 @pytest.mark.parametrize("state", ["pending", "valid"])
@@ -118,12 +121,13 @@ async def test_nobody_touches_the_authorizations_of_others(payload: object, web:
 async def test_it_is_pending_while_somebody_looks(validating: Proxy, responder: Http01Responder) -> None:
     """AUZ-03, AUZ-13, CHL-08, CLI-18: never processing, and the client is told when to ask again."""
     client, url = await in_state("pending", validating)
-    [challenge] = (await client.get(url)).json()["challenges"]
+    challenge = http01(await client.get(url))
     release = asyncio.Event()
     async with responder.paused(), hostile_http(held(release), port=responder.port):
         await client.answer(challenge["url"])
         answer = await client.get(url)
-        assert checked(answer, "pending")["challenges"][0]["status"] == "processing"
+        checked(answer, "pending")
+        assert http01(answer)["status"] == "processing"
         assert answer.headers["Retry-After"] == "1"
         release.set()
         await client.settled(url)
@@ -133,7 +137,7 @@ async def test_it_is_pending_while_somebody_looks(validating: Proxy, responder: 
 async def test_what_is_seen_after_it_was_given_up_is_discarded(validating: Proxy, responder: Http01Responder) -> None:
     """AS-11, AUZ-08, STA-06 (abuse): the target answers rightly, but too late."""
     client, url = await in_state("pending", validating)
-    [challenge] = (await client.get(url)).json()["challenges"]
+    challenge = http01(await client.get(url))
     asked, answer_now = asyncio.Event(), asyncio.Event()
 
     async def late(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -153,5 +157,6 @@ async def test_what_is_seen_after_it_was_given_up_is_discarded(validating: Proxy
         answer_now.set()
         await answering
         assert len(target.requests) == 1
-    found = checked(await client.get(url), "deactivated")
-    assert found["challenges"][0]["status"] != "valid"
+    found = await client.get(url)
+    checked(found, "deactivated")
+    assert http01(found)["status"] != "valid"

@@ -76,7 +76,7 @@ async def test_every_refusal_carries_them_too(resource: str, web: Proxy) -> None
         assert_refused(await client.send("POST", url, b"{}", {"Content-Type": JSON}), 415, "malformed"),
         assert_refused(await client.send("POST", url, b"{}", jose), 400, "malformed"),
         assert_refused(await client.send("POST", url, b"x" * 65_537, jose), 413, "malformed"),
-        assert_refused(await client.send("POST", f"{url}/nothing", b"{}", jose), 404, "malformed"),
+        assert_refused(await client.send("POST", f"{url}/x/y/z", b"{}", jose), 404, "malformed"),
     ]
     assert len({document["detail"] for document in refused}) == 4
     for answer in client.answers[-4:]:
@@ -110,7 +110,8 @@ async def test_what_is_not_finished_says_when_to_ask_again(resource: str, web: P
     await client.answer(urls["challenge"])
     if resource == "order":
         authorization = await web.state.document("authorization", urls["authorization"][-32:])
-        challenge = authorization["challenges"][0] | {
+        [offered] = [one for one in authorization["challenges"] if one["type"] == "http-01"]
+        challenge = offered | {
             "status": "valid",
             "validated_at": "2026-01-01T00:00:00Z",
         }

@@ -120,22 +120,48 @@ async def test_a_wildcard_below_a_top_level_domain(web: Proxy) -> None:
     await assert_bad(web, "dns", "*.com", "malformed")
 
 
-@pytest.mark.parametrize("name", ["*.co.uk", "*.www.alpha.example", "*.alpha.example"])
-async def test_no_wildcard_without_a_challenge_that_proves_one(name: str, web: Proxy) -> None:
-    """IDN-08, IDN-12, STA-07 (abuse): no tenant here offers DNS, whatever names it allows."""
-    await assert_bad(web, "dns", name, "rejectedIdentifier")
+@pytest.mark.parametrize("name", ["*.alpha.example", "*.www.alpha.example"])
+async def test_a_tenant_without_wildcards(name: str, web: Proxy) -> None:
+    """IDN-08, NOR-03: though it may have every name that they cover."""
     client = await web.account("alpha")
     async with web.state.unchanged():
         assert_refused(await ask(client, "dns", name), 400, "rejectedIdentifier")
 
 
+async def test_a_wildcard_is_shown_without_its_asterisk(web: Proxy) -> None:
+    """IDN-09, IDN-12, AUZ-02, STA-07 (abuse): and is proved in the DNS only; other names are no wildcards."""
+    client = await web.account("net")
+    order = await client.new_order(["*.A.example", "b.example"])
+    assert order.json()["identifiers"] == [{"type": "dns", "value": "*.a.example"}, {"type": "dns", "value": "b.example"}]
+    shown = [(await client.get(url)).json() for url in order.json()["authorizations"]]
+    by_name = {one["identifier"]["value"]: one for one in shown}
+    assert by_name["a.example"]["wildcard"] is True
+    assert [challenge["type"] for challenge in by_name["a.example"]["challenges"]] == ["dns-01"]
+    assert "wildcard" not in by_name["b.example"]
+
+
+async def test_a_name_and_the_wildcard_beside_it_are_two(web: Proxy) -> None:
+    """IDN-10: with different tokens, so that two TXT records prove both."""
+    client = await web.account("net")
+    order = await client.new_order(["a.example", "*.a.example"])
+    urls = order.json()["authorizations"]
+    assert len(set(urls)) == 2
+    shown = [(await client.get(url)).json() for url in urls]
+    assert {one["identifier"]["value"] for one in shown} == {"a.example"}
+    assert sorted(one.get("wildcard", False) for one in shown) == [False, True]
+    tokens = [challenge["token"] for one in shown for challenge in one["challenges"] if challenge["type"] == "dns-01"]
+    assert len(set(tokens)) == 2
+
+
 async def test_a_proved_name_says_nothing_of_what_is_below_it(validating: Proxy) -> None:
     """IDN-11, STA-07 (abuse)."""
-    client = await validating.account()
-    await validating.ready(client, "alpha.example")
-    assert_refused(await ask(client, "dns", "*.alpha.example"), 400, "rejectedIdentifier")
-    below = await validating.order(client, "www.alpha.example")
-    assert below.json()["status"] == "pending"
+    client = await validating.account("net")
+    await validating.ready(client, "a.example")
+    for name in ("*.a.example", "www.a.example"):
+        order = await validating.order(client, name)
+        assert order.json()["status"] == "pending"
+        authorization = await client.get(order.json()["authorizations"][0])
+        assert authorization.json()["status"] == "pending"
 
 
 BAD_ADDRESSES: dict[str, str] = {
@@ -168,13 +194,14 @@ async def test_addresses_in_another_form(case: str, web: Proxy) -> None:
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "10.255.255.255", "2001:db8::1", "2001:db8:1:2:3:4:5:6"])
 async def test_addresses_that_are_taken(address: str, web: Proxy) -> None:
-    """IDN-14, IDN-13: proved by http-01, never by DNS."""
+    """IDN-14, IDN-13: never proved in the DNS."""
     client = await web.account("net")
     order = await ask(client, "ip", address)
     assert order.json()["identifiers"] == [{"type": "ip", "value": address}]
     authorization = (await client.get(order.json()["authorizations"][0])).json()
     assert authorization["identifier"] == {"type": "ip", "value": address}
-    assert [challenge["type"] for challenge in authorization["challenges"]] == ["http-01"]
+    types = {challenge["type"] for challenge in authorization["challenges"]}
+    assert types == {"http-01", "tls-alpn-01"}
     assert "wildcard" not in authorization
 
 
@@ -205,7 +232,7 @@ async def test_an_ancestor_is_not_looked_at(web: Proxy) -> None:
 
 
 async def test_a_wildcard_is_refused_by_its_own_name(web: Proxy) -> None:
-    """IDN-09, PRB-07: as the client wrote it, beside a name that is fine."""
-    client = await web.account("net")
-    document = assert_refused(await client.new_order(["a.example", "*.A.example"]), 400, "rejectedIdentifier")
-    assert [sub["identifier"]["value"] for sub in document["subproblems"]] == ["*.A.example"]
+    """PRB-07: as the client wrote it, beside a name that is fine."""
+    client = await web.account("alpha")
+    document = assert_refused(await client.new_order(["alpha.example", "*.Alpha.example"]), 400, "rejectedIdentifier")
+    assert [sub["identifier"]["value"] for sub in document["subproblems"]] == ["*.Alpha.example"]

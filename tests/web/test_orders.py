@@ -8,7 +8,7 @@ import pytest
 from tests.support.acme_client import Answer
 from tests.support.acme_csr import certificate_request
 from tests.support.problems import assert_problem, assert_refused
-from tests.support.proxy import Proxy
+from tests.support.proxy import Proxy, http01
 from tests.support.state import last_part
 
 NAME = "www.alpha.example"
@@ -150,7 +150,7 @@ async def test_ready_is_seen_with_the_last_valid_authorization(validating: Proxy
         name = f"n{number}.alpha.example"
         order = await validating.order(client, name)
         url = order.json()["authorizations"][0]
-        [challenge] = (await client.get(url)).json()["challenges"]
+        challenge = http01(await client.get(url))
         validating.responder.tokens[challenge["token"]] = client.key.key_authorization(challenge["token"])
         await client.answer(challenge["url"])
         while (await client.get(url)).json()["status"] == "pending":

@@ -162,7 +162,7 @@ async def test_what_waits_for_a_place_is_left_to_others_when_it_drains(workshop:
         async def taken() -> bool:
             streams = {f"{keys.tag(owner)}:jobs" for owner, _ in both}
             groups = [await answer(workshop.state, "XPENDING", stream, "workers") for stream in streams]
-            return sum(group[0] for group in groups if isinstance(group, list)) == 2
+            return sum(int(group[0]) for group in groups if isinstance(group, list)) == 2
 
         await eventually(taken)
         one.drain()

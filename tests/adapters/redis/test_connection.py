@@ -71,13 +71,13 @@ async def test_a_server_that_is_not_there_is_no_absent_document(asked: str) -> N
             await ASKED[asked](state)
 
 
-@pytest.mark.parametrize("asked", ASKED)
-async def test_a_server_that_was_killed_is_no_absent_document(asked: str, tmp_path: Path) -> None:
+async def test_a_server_that_was_killed_is_no_absent_document(tmp_path: Path) -> None:
     async with running_valkey(tmp_path) as server, connect(server.url, None, SHORT, Durability.AUTO) as state:
         assert await state.state() == "ok"
         await server.process.kill()
-        with pytest.raises(StateAwayError):
-            await ASKED[asked](state)
+        for ask in ASKED.values():
+            with pytest.raises(StateAwayError):
+                await ask(state)
 
 
 @pytest.mark.parametrize("asked", ASKED)
@@ -139,7 +139,7 @@ async def test_a_request_that_is_cancelled_ends_and_gives_its_connection_back(st
         while True:
             assert await answer(state, "ECHO", "a") == b"a"
 
-    for steps in list(range(15)) * 20:
+    for steps in list(range(15)) * 8:
         asked = [asyncio.create_task(ask_for_ever()) for _ in range(3)]
         for _ in range(steps):
             await asyncio.sleep(0)
