@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acmeproxy.cli.dev import EPILOG, directory_of, progress, run_until_signal
+from acmeproxy.cli.dev import directory_of, progress, run_until_signal
 from acmeproxy.cli.exits import FAILED
 
 if TYPE_CHECKING:
@@ -106,6 +106,3 @@ def _show(chain: Path, root: Path) -> None:
         )
         typer.echo(f"\n# {label}: {subject}")
         typer.echo(certificate.public_bytes(Encoding.PEM).decode().strip())
-
-
-__all__ = ["EPILOG", "demo"]

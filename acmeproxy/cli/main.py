@@ -18,8 +18,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo.demo)
-app.command()(dev.dev)
+app.command(epilog=dev.EPILOG)(demo.demo)
+app.command(epilog=dev.EPILOG)(dev.dev)
 app.command(epilog=LEGEND)(serve.serve)
 app.command(epilog=LEGEND)(explain.explain)
 app.add_typer(config.app)

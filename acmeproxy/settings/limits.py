@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Final
 
 import msgspec
-from pydantic import AfterValidator, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator
 
 from acmeproxy.core.identifier import dns_name
 from acmeproxy.core.limit import DEFAULTS, Allowance, Limit, LimitName
@@ -75,12 +75,12 @@ def _default(name: LimitName) -> Rate:
 class OverridesSettings(Section):
     """`[tenants.NAME.limits.overrides.LIMIT]`: by account id, kid or name, whichever the limit is for."""
 
-    new_accounts_per_eab_key: ByKid = {}
-    new_orders_per_account: ByAccount = {}
-    new_orders_per_eab_key: ByKid = {}
-    new_orders_per_name: ByName = {}
-    challenge_answers_per_account: ByAccount = {}
-    failed_validations_per_name: ByName = {}
+    new_accounts_per_eab_key: ByKid = Field(default_factory=dict)
+    new_orders_per_account: ByAccount = Field(default_factory=dict)
+    new_orders_per_eab_key: ByKid = Field(default_factory=dict)
+    new_orders_per_name: ByName = Field(default_factory=dict)
+    challenge_answers_per_account: ByAccount = Field(default_factory=dict)
+    failed_validations_per_name: ByName = Field(default_factory=dict)
 
 
 class LimitsSettings(Section):

@@ -56,19 +56,25 @@ def _value(settings: Settings, path: Path) -> Any:  # noqa: ANN401 - a setting m
 
 
 def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, SecretStr):
-        return _masked(value.get_secret_value())
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, timedelta):
-        return shown_duration(value)
+    match value:
+        case None:
+            return ""
+        case SecretStr():
+            return _masked(value.get_secret_value())
+        case bool():
+            return str(value).lower()
+        case timedelta():
+            return shown_duration(value)
+        case tuple() | dict():
+            return _shown_list(value)
+        case _:
+            return str(value)
+
+
+def _shown_list(value: tuple[object, ...] | dict[object, object]) -> str:
     if isinstance(value, tuple):
         return ", ".join(_shown(item) for item in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{key} = {_shown(item)}" for key, item in value.items())
-    return str(value)
+    return ", ".join(f"{key} = {_shown(item)}" for key, item in value.items())
 
 
 def _masked(secret: str) -> str:

@@ -1,8 +1,11 @@
 """A serving process, built from the settings."""
 
+import asyncio
 import enum
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -45,6 +48,8 @@ from acmeproxy.wiring import validating
 from acmeproxy.worker.dispatch import Dispatch
 from acmeproxy.worker.runner import Runner
 
+_PROBE_PATIENCE: Final = timedelta(milliseconds=500)
+
 
 class Role(enum.StrEnum):
     """What a process does: answer clients, work for them, or both (design §3)."""
@@ -78,7 +83,7 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
             limit = given.vault.max_in_flight
             signer = await stack.enter_async_context(VaultSigner(_vaults(given), limit))
         metrics = telemetry.metrics(__version__)
-        serving = _Serving(connection, signer)
+        serving = _Serving(connection, signer, given.tenant_values().keys())
         chores: list[Callable[[], Coroutine[None, None, None]]] = []
         app = runner = None
         if role is not Role.WORKER:
@@ -112,9 +117,10 @@ async def certificates(given: settings.Settings) -> AsyncIterator[Certificates]:
 class _Serving:
     """What `/readyz` tells."""
 
-    def __init__(self, connection: Connection, signer: VaultSigner | None) -> None:
+    def __init__(self, connection: Connection, signer: VaultSigner | None, tenants: Collection[str]) -> None:
         self._connection = connection
         self._signer = signer
+        self._tenants = tenants
         self._draining = False
         self.on_drain: Callable[[], None] = lambda: None
 
@@ -123,12 +129,22 @@ class _Serving:
         self.on_drain()
 
     async def states(self) -> Mapping[str, str]:
-        vault = await self._signer.health() if self._signer else {}
+        redis, vault = await asyncio.gather(self._connection.state(), self._vaults())
         return {
             "serving": "draining" if self._draining else "ok",
-            "redis": await self._connection.state(),
+            "redis": redis,
             **{f"vault {tenant}": state for tenant, state in vault.items()},
         }
+
+    async def _vaults(self) -> Mapping[str, str]:
+        """Ask every tenant's Vault, but for no longer than whoever probes us will wait."""
+        if self._signer is None:
+            return {}
+        try:
+            async with asyncio.timeout(_PROBE_PATIENCE.total_seconds()):
+                return await self._signer.health()
+        except TimeoutError:
+            return dict.fromkeys(self._tenants, "one of the tenants' Vaults gave no answer in time")
 
 
 def _state(given: settings.Settings) -> AbstractAsyncContextManager[Connection]:

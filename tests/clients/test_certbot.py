@@ -64,8 +64,9 @@ def test_it_says_what_the_proxy_says_when_a_name_is_not_allowed(certbot: Certbot
     assert "[ref NAME-NOT-ALLOWED]" in output
 
 
-def test_it_says_what_the_proxy_says_when_a_name_is_not_proved(certbot: Certbot) -> None:
+def test_it_says_what_the_proxy_says_when_a_name_is_not_proved(profiled: Stage, tmp_path: Path) -> None:
     """CLI-18, CLI-23, CLQ-03: certbot finds the reason in the failed challenge."""
+    certbot = Certbot(profiled, "team-p", tmp_path)
     nobody = ("--manual", "--manual-auth-hook", "true", "--preferred-challenges", "http")
     output = certbot.fail_to_obtain(*nobody, "-d", "nobody.team-a.test")
     assert "nobody.team-a.test" in output

@@ -16,8 +16,10 @@ from acmeproxy.core.payload import (
     ChallengeResponse,
     Finalize,
     NewAccount,
+    NewAuthorization,
     NewOrder,
     RequestedIdentifier,
+    RevokeCert,
 )
 from acmeproxy.core.problem import AcmeError
 from acmeproxy.core.reference import Reference
@@ -27,10 +29,13 @@ SHAPES: list[type[msgspec.Struct]] = [
     NewAccount,
     AccountUpdate,
     NewOrder,
+    NewAuthorization,
     Finalize,
+    RevokeCert,
     AuthorizationUpdate,
     ChallengeResponse,
 ]
+SHORT = NewOrder((), profile="short", replaces="a.b")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +73,16 @@ SHAPES: list[type[msgspec.Struct]] = [
             NewOrder((RequestedIdentifier("dns", "a.example"),), None, ""),
         ),
         (NewOrder, {"identifiers": []}, NewOrder(())),
+        (NewOrder, {"identifiers": [], "profile": "short", "replaces": "a.b"}, SHORT),
+        (
+            NewAuthorization,
+            {"identifier": {"type": "dns", "value": "a.example"}, "resource": "new-authz"},
+            NewAuthorization(RequestedIdentifier("dns", "a.example")),
+        ),
         (Finalize, {"csr": "AA", "resource": "finalize"}, Finalize("AA")),
+        # What a reason is worth is decided where reasons are known (REV-11).
+        (RevokeCert, {"certificate": "AA", "reason": True}, RevokeCert("AA", reason=True)),
+        (RevokeCert, {"certificate": "AA"}, RevokeCert("AA")),
         # As lego deactivates (AUZ-09).
         (
             AuthorizationUpdate,
@@ -131,6 +145,13 @@ def test_an_empty_payload_is_none(shape: type[msgspec.Struct]) -> None:
         (Finalize, {"csr": None}),
         (Finalize, {"csr": 1}),
         (Finalize, {"csr": ["AA"]}),
+        (NewOrder, {"identifiers": [], "profile": 1}),
+        (NewOrder, {"identifiers": [], "replaces": ["x"]}),
+        (NewAuthorization, {}),
+        (NewAuthorization, {"identifier": "a.example"}),
+        (NewAuthorization, {"identifier": [{"type": "dns", "value": "a.example"}]}),
+        (RevokeCert, {}),
+        (RevokeCert, {"certificate": None, "reason": 1}),
         # AUZ-09
         (AuthorizationUpdate, {}),
         (AuthorizationUpdate, {"status": None}),
@@ -159,7 +180,20 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=6,
 )
-_MEMBERS = ["contact", "onlyReturnExisting", "status", "identifiers", "notBefore", "csr", "type", "value"]
+_MEMBERS = [
+    "contact",
+    "certificate",
+    "reason",
+    "identifier",
+    "profile",
+    "onlyReturnExisting",
+    "status",
+    "identifiers",
+    "notBefore",
+    "csr",
+    "type",
+    "value",
+]
 
 
 @given(st.sampled_from(SHAPES), st.dictionaries(st.sampled_from(_MEMBERS), _JSON))

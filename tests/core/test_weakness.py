@@ -87,7 +87,7 @@ def refusal_of_csr(der: bytes) -> str:
 
 @pytest.mark.parametrize("gap", [2, 2**64, 2**510])
 def test_close_primes_are_found(gap: int, prime: int) -> None:
-    """KEY-02: a hundred steps of Fermat's reach about 2^518 far, for primes of 1024 bits."""
+    """KEY-02: a hundred steps of Fermat's reach about 2^517 far, for primes of 1024 bits."""
     other = next_prime(prime + gap)
     assert "close" in str(rsa_weakness(prime * other, E))
     assert "close" in refusal_of_account(jwk(prime * other))
@@ -110,6 +110,22 @@ def test_the_form_of_infineons_library_is_found() -> None:
 
 def test_one_prime_of_that_form_is_not_that_form(prime: int) -> None:
     assert rsa_weakness(prime * infineon_prime(), E) is None
+
+
+@pytest.fixture(scope="module")
+def infineon_modulus() -> int:
+    return infineon_prime() * infineon_prime()
+
+
+@pytest.mark.parametrize("mark", [11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157])
+def test_every_mark_of_that_form_counts(mark: int, infineon_modulus: int) -> None:
+    """One remainder that is no power of 65537 acquits a key; these are the primes with such remainders."""
+    others = math.prod(p for p in range(2, 168) if all(p % q for q in range(2, p)) and p != mark)
+    powers = {pow(E, a, mark) for a in range(mark)}
+    changed = (infineon_modulus + others * step for step in range(1, 10 * mark))
+    acquitted = next(n for n in changed if n % mark not in powers and math.gcd(n, SMALL) == 1)
+    assert "ROCA" in str(rsa_weakness(infineon_modulus, E))
+    assert rsa_weakness(acquitted, E) is None
 
 
 @pytest.mark.parametrize("factor", [3, 5, 167, 7919, 16381])

@@ -102,6 +102,12 @@ async def test_what_is_away_at_the_start_is_waited_for(
                 async with Http01Responder(place.http01) as responder:
                     issued = await client.obtain([NAME], responder)
                 assert openssl_verifies(place.directory / "root.pem", issued.chain).endswith("OK")
+                # Hanging, which must not hang whoever asks: a replica without Vault still serves.
+                os.kill(vault.process.pid, signal.SIGSTOP)
+                async with asyncio.timeout(3):
+                    status, said = await place.readiness(http)
+                assert (status, said["ready"]) == (200, True)
+                assert "no answer in time" in said["vault team-a"]
                 # Gone again, and told again.
                 await vault.process.kill()
                 said = await place.until(http, ready=True)

@@ -63,9 +63,9 @@ class AcmeClient:
     """One account at one directory.
 
     Every method but `obtain` and `settled` sends one request, after one for a nonce if the pool is empty.
-    `requests` counts all of them, `answers` keeps what came back. `pace` is the longest pause between two polls, in seconds; `None` waits as
-    long as `Retry-After` says. `front` is the origin to connect to in place of the one in every URL, as if a
-    proxy that terminates TLS stood between.
+    `requests` counts all of them, `answers` keeps what came back. `pace` is the longest pause between two
+    polls, in seconds; `None` waits as long as `Retry-After` says. `front` is the origin to connect to instead
+    of the one in every URL, as if a proxy that terminates TLS stood between.
     """
 
     def __init__(

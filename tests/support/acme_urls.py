@@ -43,14 +43,20 @@ async def urls_of(proxy: Proxy, client: AcmeClient, order: Answer | None = None)
         "finalize": shown["finalize"],
         "authorization": authorization,
         "challenge": challenge["url"],
-        "certificate": shown.get("certificate", order.location.rpartition("/order/")[0] + f"/certificate/{NOBODYS}"),
+        "certificate": shown.get(
+            "certificate", order.location.rpartition("/order/")[0] + f"/certificate/{NOBODYS}"
+        ),
     }
 
 
 def strangers(url: str) -> str:
     """Return the URL of a resource of the same kind that nobody has."""
     parts = url.split("/")
-    place = next(n for n, part in enumerate(parts) if part in {"account", "order", "authorization", "challenge", "certificate"})
+    place = next(
+        n
+        for n, part in enumerate(parts)
+        if part in {"account", "order", "authorization", "challenge", "certificate"}
+    )
     # An account's id has one digit more, which says where its state lies.
     parts[place + 1] = NOBODYS if parts[place] != "account" else f"{parts[place + 1][0]}{NOBODYS}"
     return "/".join(parts)

@@ -66,7 +66,7 @@ def assert_problem(document: dict[str, Any], *, inside: bool = False) -> None:
     assert document["type"] == URN + kind
     assert type(document["status"]) is int
     assert document["status"] in TYPES[kind]
-    assert _MEMBERS >= set(document)
+    assert set(document) <= _MEMBERS
     detail = document["detail"]
     assert re.fullmatch(r"[ !#-~]{10,500} \[ref [A-Z0-9-]+\]", detail), detail
     assert ("algorithms" in document) == (kind == "badSignatureAlgorithm")

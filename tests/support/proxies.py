@@ -1,6 +1,7 @@
 """The proxies that the tests of the protocol talk to: one of each kind a module, on one state store."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 import pytest_asyncio
@@ -15,6 +16,8 @@ from tests.support.openbao import ALPHA, BETA
 from tests.support.proxy import Plan, Proxy, Vault, hosted, proxy, tenant
 from tests.support.valkey import ask
 
+Launch = Callable[[Plan], AbstractAsyncContextManager[Proxy]]
+
 TERMS = "https://ca.example/terms"
 WEBSITE = "https://ca.example/"
 
@@ -27,6 +30,8 @@ TENANTS = {
     "net": 'names.allow = ["*"]\nnames.deny = ["denied.example"]\n'
     'names.ip_ranges = ["10.0.0.0/8", "127.0.0.0/8", "2001:db8::/32", "fe80::/10", "::/8"]\nwildcards = true',
 }
+#: A worker without Vault must not take the jobs of one that has it.
+WITHOUT_VAULT = 1
 #: Nobody works: what a client asks for stays as it is.
 AT_ONCE = {"server": "challenge_wait = 0\nfinalize_wait = 0\n"}
 #: Somebody works, and gives up soon.
@@ -57,29 +62,28 @@ async def name_server() -> AsyncIterator[int]:
         yield port
 
 
+@pytest.fixture(scope="module")
+def launch(
+    tmp_path_factory: pytest.TempPathFactory, empty_valkey: Valkey, responder: Http01Responder
+) -> Launch:
+    """Return what runs a proxy by a plan, while a context lasts."""
+    return lambda plan: hosted(proxy(tmp_path_factory.mktemp("proxy"), empty_valkey, responder, plan))
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def web(
-    tmp_path_factory: pytest.TempPathFactory,
-    empty_valkey: Valkey,
-    responder: Http01Responder,
-) -> AsyncIterator[Proxy]:
+async def web(launch: Launch) -> AsyncIterator[Proxy]:
     """Run a proxy that answers clients and does nothing for them."""
     plan = Plan({name: tenant(policy) for name, policy in TENANTS.items()}, more=AT_ONCE)
-    async with hosted(proxy(tmp_path_factory.mktemp("web"), empty_valkey, responder, plan)) as running:
+    async with launch(plan) as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def validating(
-    tmp_path_factory: pytest.TempPathFactory,
-    empty_valkey: Valkey,
-    responder: Http01Responder,
-    name_server: int,
-) -> AsyncIterator[Proxy]:
+async def validating(launch: Launch, name_server: int) -> AsyncIterator[Proxy]:
     """Run a proxy that validates; its Vault is away for good."""
     tenants = {name: tenant(policy) for name, policy in TENANTS.items()}
-    plan = Plan(tenants, Role.ALL, dns=name_server, more=BRISK)
-    async with hosted(proxy(tmp_path_factory.mktemp("validating"), empty_valkey, responder, plan)) as running:
+    plan = Plan(tenants, Role.ALL, dns=name_server, more=BRISK, database=WITHOUT_VAULT)
+    async with launch(plan) as running:
         yield running
 
 
@@ -100,13 +104,7 @@ def issuing_plan(openbao: OpenBao, hierarchy: Hierarchy, name_server: int) -> Pl
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def issuing(
-    tmp_path_factory: pytest.TempPathFactory,
-    empty_valkey: Valkey,
-    responder: Http01Responder,
-    issuing_plan: Plan,
-) -> AsyncIterator[Proxy]:
+async def issuing(launch: Launch, issuing_plan: Plan) -> AsyncIterator[Proxy]:
     """Run a proxy that validates and has a real OpenBao sign."""
-    directory = tmp_path_factory.mktemp("issuing")
-    async with hosted(proxy(directory, empty_valkey, responder, issuing_plan)) as running:
+    async with launch(issuing_plan) as running:
         yield running

@@ -50,6 +50,7 @@ class Plan:
         vault: Where; nobody listens there by default.
         dns: The port of a name server on loopback.
         more: TOML by table (`server`, `vault`, `validation`).
+        database: Processes on one database share their state and their jobs.
     """
 
     tenants: Mapping[str, str]
@@ -57,6 +58,11 @@ class Plan:
     vault: Vault = field(default_factory=Vault)
     dns: int = 1
     more: Mapping[str, str] = field(default_factory=dict)
+    database: int = 0
+
+    def state_at(self, valkey: Valkey) -> str:
+        """Return the URL of the state."""
+        return f"{valkey.url.removesuffix('0')}{self.database}"
 
 
 @dataclass(frozen=True)
@@ -105,15 +111,19 @@ class Proxy:
     async def ready(self, client: AcmeClient, *names: str) -> Answer:
         """Place an order, prove its names, and return it: ready."""
         order = await self.order(client, *names)
+        await self.prove(client, order)
+        shown = await client.get(order.location)
+        assert shown.json()["status"] == "ready", shown.body
+        return shown
+
+    async def prove(self, client: AcmeClient, order: Answer) -> None:
+        """Prove every name of an order."""
         for url in order.json()["authorizations"]:
             challenge = http01(await client.get(url))
             self.responder.tokens[challenge["token"]] = client.key.key_authorization(challenge["token"])
             answered = await client.answer(challenge["url"])
             settled = await client.settled(challenge["url"], answered)
             assert settled.json()["status"] == "valid", settled.body
-        shown = await client.get(order.location)
-        assert shown.json()["status"] == "ready", shown.body
-        return shown
 
 
 def http01(authorization: Answer) -> dict[str, Any]:
@@ -132,7 +142,7 @@ async def proxy(
         assembly = await stack.enter_async_context(assemble(settings, plan.role))
         origin = await stack.enter_async_context(_listening(assembly))
         http = await stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
-        state = State(await stack.enter_async_context(_redis(valkey)))
+        state = State(await stack.enter_async_context(_redis(plan.state_at(valkey))))
         await stack.enter_async_context(_working(assembly))
         running = Proxy(origin, http, state, responder, settings)
         await _learned(running.client(next(iter(plan.tenants))))
@@ -151,7 +161,9 @@ async def hosted(context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
             await leave.wait()
 
     task = asyncio.create_task(host())
-    await asyncio.wait({task, entered}, return_when=asyncio.FIRST_COMPLETED)
+    # Who fails to enter is done before anybody has.
+    task.add_done_callback(lambda _: None if entered.done() else entered.cancel())
+    await asyncio.wait([entered])
     if task.done():
         await task
     try:
@@ -188,7 +200,7 @@ def _toml(valkey: Valkey, responder: Http01Responder, plan: Plan) -> str:
     vault += f'roots = "{plan.vault.roots}"\n' if plan.vault.roots else ""
     tables = {
         "server": f'mode = "development"\nlisten = "127.0.0.1:0"\npublic_url = "{PUBLIC_URL}"\n',
-        "redis": f'url = "{valkey.url}"\n',
+        "redis": f'url = "{plan.state_at(valkey)}"\n',
         "vault": vault,
         "validation": f'resolver = "127.0.0.1:{plan.dns}"\nhttp_port = {responder.port}\n'
         'egress.allow = ["127.0.0.0/8"]\n',
@@ -229,8 +241,8 @@ async def _working(assembly: Assembly) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _redis(valkey: Valkey) -> AsyncIterator[Redis]:
-    redis = Redis.from_url(valkey.url)
+async def _redis(url: str) -> AsyncIterator[Redis]:
+    redis = Redis.from_url(url)
     try:
         yield redis
     finally:

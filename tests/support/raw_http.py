@@ -36,7 +36,13 @@ async def exchange(origin: str, request: bytes) -> RawAnswer:
             pairs = tuple((name, value.strip()) for name, _, value in (f.partition(":") for f in fields))
             length = {name.lower(): value for name, value in pairs}.get("content-length")
             bodiless = request.startswith(b"HEAD ") or line.split(" ")[1] == "204"
-            body = b"" if bodiless else await reader.read() if length is None else await reader.readexactly(int(length))
+            body = (
+                b""
+                if bodiless
+                else await reader.read()
+                if length is None
+                else await reader.readexactly(int(length))
+            )
         finally:
             writer.close()
     return RawAnswer(int(line.split(" ")[1]), pairs, body)

@@ -84,12 +84,15 @@ class Stage:
 
 
 @contextmanager
-def stage(directory: Path) -> Iterator[Stage]:
-    """Run `acmeproxy dev` on free ports, with a name server that takes updates.
+def stage(
+    directory: Path, http01_port: int | None = None, tls_alpn01_port: int | None = None
+) -> Iterator[Stage]:
+    """Run `acmeproxy dev`, on free ports where none are given, with a name server that takes updates.
 
     The authority of team-a has a second certificate, by the root itself: its leaves have an alternate chain.
     """
-    http01_port, tls_alpn01_port = programs.steady_port(), programs.steady_port()
+    http01_port = http01_port or programs.steady_port()
+    tls_alpn01_port = tls_alpn01_port or programs.steady_port()
     with update_dns(*ZONES) as dns:
         options = ("--tls-alpn01-port", str(tls_alpn01_port), "--resolver", f"127.0.0.1:{dns.port}")
         with development(directory, http01_port, *options) as dev:
@@ -109,7 +112,10 @@ def stage(directory: Path) -> Iterator[Stage]:
 
 @contextmanager
 def with_profiles(dev: Stage, directory: Path) -> Iterator[Stage]:
-    """Run a second server beside a `dev`, on the same store and the same Vault, for the tenant `team-p`."""
+    """Run a second server beside a `dev`, on the same store and the same Vault, for the tenant `team-p`.
+
+    It gives a validation up after the second attempt.
+    """
     port = programs.steady_port()
     settings, log = directory / "acmeproxy.toml", directory / "serve.log"
     settings.write_text(_with_profiles(dev.settings.read_text(), dev.url, f"https://127.0.0.1:{port}"))
@@ -125,7 +131,8 @@ def _with_profiles(settings: str, url: str, other_url: str) -> str:
     vault = settings[start:end].replace("[tenants.team-a.", "[tenants.team-p.")
     server = settings[: settings.index("[tenants.")]
     listen, other_listen = url.removeprefix("https://"), other_url.removeprefix("https://")
-    return server.replace(listen, other_listen) + PROFILES + vault
+    hasty = server.replace("[validation]\n", "[validation]\nattempts = 2\nretry_delay = 0.1\n")
+    return hasty.replace(listen, other_listen) + PROFILES + vault
 
 
 def _accepts(port: int) -> bool:

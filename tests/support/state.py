@@ -38,7 +38,7 @@ class State:
 
     async def everything(self) -> dict[bytes, object]:
         """Return every key and what it holds, but for what comes and goes with every request."""
-        found = dict(await self._redis.eval(_LOOK, 0))  # type: ignore[misc] # redis types both clients as one
+        found = dict(await self._redis.eval(_LOOK, 0))
         return {key: found[key] for key in sorted(found) if not _FLEETING.match(key)}
 
     @asynccontextmanager
@@ -56,19 +56,19 @@ class State:
 
     async def document(self, kind: str, id_: str) -> dict[str, Any]:
         """Return one document by its kind and the last part of its key."""
-        found: dict[str, Any] = json.loads(await self._redis.get(await self._key(kind, id_)))
+        found: dict[str, Any] = json.loads(await self._octets(await self._key(kind, id_)))
         return found
 
     async def change(self, kind: str, id_: str, **members: object) -> None:
         """Write other members into one document."""
         key = await self._key(kind, id_)
-        document = json.loads(await self._redis.get(key)) | members
+        document = json.loads(await self._octets(key)) | members
         await self._redis.set(key, json.dumps(document, separators=(",", ":")), keepttl=True)
 
     async def overwrite(self, kind: str, id_: str, octets: bytes) -> bytes:
         """Write something else in the place of one document and return what was there."""
         key = await self._key(kind, id_)
-        before: bytes = await self._redis.get(key)
+        before = await self._octets(key)
         await self._redis.set(key, octets, keepttl=True)
         return before
 
@@ -81,13 +81,17 @@ class State:
 
     async def secret_of_nonces(self) -> str:
         """Return the secret under which nonces are made at present."""
-        secret: bytes = await self._redis.hget("{acmeproxy/nonce}:epoch", "secret")  # type: ignore[misc] # redis types both clients as one
-        return secret.decode()
+        secret: Any = await self._redis.hget("{acmeproxy/nonce}:epoch", "secret")
+        return str(secret, "ascii")
 
     async def forget_nonces(self) -> None:
         """Lose every mark of a used nonce, and with it what tells one epoch from the next."""
         async for key in self._redis.scan_iter("{acmeproxy/nonce}:*", count=1000):
             await self._redis.delete(key)
+
+    async def _octets(self, key: bytes) -> bytes:
+        document: Any = await self._redis.get(key)
+        return bytes(document)
 
     async def _key(self, kind: str, id_: str) -> bytes:
         matching = self._redis.scan_iter(f"*{kind}:*{id_}", count=1000)

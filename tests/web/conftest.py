@@ -1,4 +1,4 @@
-"""The loop of this room: proxies live as long as a module, and their tests share the loop that they run on."""
+"""The loop of this room: proxies live as long as a module, and tests share the loop that they run on."""
 
 from collections.abc import Iterator
 

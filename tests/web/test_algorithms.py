@@ -101,12 +101,13 @@ async def test_ecdsa_signatures_are_two_numbers_of_full_width(algorithm: str, we
     client = await web.account(key=KEYS[algorithm])
     private = client.key.private
     assert isinstance(private, ec.EllipticCurvePrivateKey)
+    signer: ec.EllipticCurvePrivateKey = private
     digest = {"ES256": hashes.SHA256(), "ES384": hashes.SHA384(), "ES512": hashes.SHA512()}[algorithm]
     half = (private.key_size + 7) // 8
 
     class Der(AccountKey):
         def sign(self, message: bytes) -> bytes:
-            return private.sign(message, ec.ECDSA(digest))
+            return signer.sign(message, ec.ECDSA(digest))
 
     honest, client.key = client.key, Der(private)
     assert_refused(await client.get(str(client.kid)), 400, "malformed")
@@ -130,14 +131,15 @@ async def test_rsa_signatures_are_pkcs1_over_sha256(digest: hashes.HashAlgorithm
     client = await web.account(key=KEYS["RS256"])
     private = client.key.private
     assert isinstance(private, rsa.RSAPrivateKey)
+    signer: rsa.RSAPrivateKey = private
 
     class Other(AccountKey):
         def sign(self, message: bytes) -> bytes:
-            return private.sign(message, padding.PKCS1v15(), digest)
+            return signer.sign(message, padding.PKCS1v15(), digest)
 
     class Pss(AccountKey):
         def sign(self, message: bytes) -> bytes:
-            return private.sign(message, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256())
+            return signer.sign(message, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256())
 
     for key in (Other(private), Pss(private)):
         client.key = key

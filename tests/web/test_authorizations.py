@@ -52,7 +52,7 @@ STATES = ("pending", "valid", "invalid", "deactivated", "expired", "revoked")
 
 @pytest.mark.parametrize("state", STATES)
 async def test_every_state(state: str, validating: Proxy) -> None:
-    """AUZ-01 to AUZ-06, AUZ-12, AS-1, AS-3, AS-4, AS-6, AS-7: with the challenge that decided."""
+    """AUZ-01 to AUZ-06, AUZ-12, AUZ-14, AS-1, AS-3, AS-4, AS-6, AS-7: with the challenge that decided."""
     client, url = await in_state(state, validating)
     found = checked(await client.get(url), state)
     challenges = found["challenges"]
@@ -71,7 +71,12 @@ async def test_every_state(state: str, validating: Proxy) -> None:
     "payload",
     [
         {"status": "deactivated"},
-        {"status": "deactivated", "identifier": {"type": "", "value": ""}, "challenges": None, "expires": None},
+        {
+            "status": "deactivated",
+            "identifier": {"type": "", "value": ""},
+            "challenges": None,
+            "expires": None,
+        },
         {"resource": "authz", "status": "deactivated", "delete": True},
     ],
 )
@@ -98,7 +103,17 @@ async def test_what_is_final_is_not_given_up(state: str, validating: Proxy) -> N
 @pytest.mark.parametrize("state", ["pending", "deactivated", "expired"])
 @pytest.mark.parametrize(
     "payload",
-    [b"{}", b'{"status":"valid"}', b'{"status":"pending"}', b'{"status":""}', b'{"status":null}', b'{"identifier":{}}', b"[]", b"null", b'"deactivated"'],
+    [
+        b"{}",
+        b'{"status":"valid"}',
+        b'{"status":"pending"}',
+        b'{"status":""}',
+        b'{"status":null}',
+        b'{"identifier":{}}',
+        b"[]",
+        b"null",
+        b'"deactivated"',
+    ],
 )
 async def test_nothing_else_can_be_changed(payload: bytes, state: str, validating: Proxy) -> None:
     """AUZ-09, ACC-15 (abuse), JWS-19 (abuse)."""
@@ -134,7 +149,9 @@ async def test_it_is_pending_while_somebody_looks(validating: Proxy, responder: 
     checked(await client.get(url), "invalid")
 
 
-async def test_what_is_seen_after_it_was_given_up_is_discarded(validating: Proxy, responder: Http01Responder) -> None:
+async def test_what_is_seen_after_it_was_given_up_is_discarded(
+    validating: Proxy, responder: Http01Responder
+) -> None:
     """AS-11, AUZ-08, STA-06 (abuse): the target answers rightly, but too late."""
     client, url = await in_state("pending", validating)
     challenge = http01(await client.get(url))

@@ -57,7 +57,11 @@ async def test_by_post_as_get(web: Proxy) -> None:
 async def test_what_it_tells_of_its_tenant(web: Proxy) -> None:
     """DIR-06, DIR-07, DIR-08, DIR-10, DIR-11, ACC-08 (abuse)."""
     meta = {tenant: (await web.client(tenant).directory())["meta"] for tenant in TENANTS}
-    assert [meta[tenant]["externalAccountRequired"] for tenant in ("alpha", "terms", "bound")] == [False, False, True]
+    assert [meta[tenant]["externalAccountRequired"] for tenant in ("alpha", "terms", "bound")] == [
+        False,
+        False,
+        True,
+    ]
     assert (meta["terms"]["termsOfService"], meta["terms"]["website"]) == (TERMS, WEBSITE)
     for tenant in TENANTS:
         assert tenant == "terms" or not {"termsOfService", "website"} & set(meta[tenant])

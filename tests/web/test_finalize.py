@@ -1,24 +1,22 @@
 """A15: finalize (RFC 8555 §7.4)."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from cryptography import x509
 
 from acmeproxy.adapters.embedded.openbao import OpenBao
-from acmeproxy.adapters.embedded.valkey import Valkey
 from acmeproxy.core.inspection import serial_text
+from acmeproxy.wiring.serving import Role
 from tests.support.acme_client import AcmeClient, Answer
 from tests.support.acme_csr import certificate_key, certificate_request
 from tests.support.acme_keys import b64url
 from tests.support.eventually import eventually
-from tests.support.http01_responder import Http01Responder
 from tests.support.openbao import as_root
 from tests.support.problems import assert_problem, assert_refused
-from tests.support.proxies import AT_ONCE, TENANTS
-from tests.support.proxy import Plan, Proxy, hosted, proxy, tenant
+from tests.support.proxies import AT_ONCE, BRISK, NAMES, TENANTS, WITHOUT_VAULT, Launch
+from tests.support.proxy import Plan, Proxy, tenant
 from tests.support.state import last_part
 
 NAME = "www.alpha.example"
@@ -152,14 +150,10 @@ async def test_what_vault_adds_is_not_delivered(issuing: Proxy, openbao: OpenBao
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def narrowed(
-    validating: Proxy, tmp_path: Path, empty_valkey: Valkey, responder: Http01Responder
-) -> AsyncIterator[Proxy]:
+async def narrowed(launch: Launch) -> AsyncIterator[Proxy]:
     """Run a process whose operator has taken a name from a tenant since."""
-    assert validating.origin
     policy = TENANTS["alpha"] + f'\nnames.deny = ["{NAME}"]'
-    plan = Plan({"alpha": tenant(policy)}, more=AT_ONCE)
-    async with hosted(proxy(tmp_path, empty_valkey, responder, plan)) as running:
+    async with launch(Plan({"alpha": tenant(policy)}, more=AT_ONCE, database=WITHOUT_VAULT)) as running:
         yield running
 
 
@@ -173,6 +167,24 @@ async def test_names_that_were_taken_away_since(validating: Proxy, narrowed: Pro
         document = assert_refused(answer, 400, "rejectedIdentifier")
     assert [sub["identifier"]["value"] for sub in document["subproblems"]] == [NAME]
     assert (await there.get(order.location)).json()["status"] == "ready"
+
+
+async def test_a_profile_that_was_withdrawn_since(launch: Launch, name_server: int) -> None:
+    """FIN-21, ORD-12, STA-08 (abuse): told as such, and the order waits for its return."""
+    profile = '[tenants.alpha.profiles.short]\ndescription = "six hours"\nlifetime = "6h"\n'
+    before = Plan({"alpha": tenant(NAMES) + profile}, Role.ALL, dns=name_server, more=BRISK, database=4)
+    async with launch(before) as first:
+        client = await first.account()
+        order = await client.new_order([NAME], profile="short")
+        await first.prove(client, order)
+    async with launch(Plan({"alpha": tenant(NAMES)}, more=AT_ONCE, database=4)) as second:
+        there = second.client(key=client.key)
+        there.kid = client.kid
+        async with second.state.unchanged():
+            answer = await there.finalize(order.json()["finalize"], certificate_request([NAME]))
+            assert_refused(answer, 400, "invalidProfile")
+            shown = (await there.get(order.location)).json()
+            assert (shown["status"], shown["profile"]) == ("ready", "short")
 
 
 async def test_an_answer_that_takes_long_says_so(validating: Proxy) -> None:

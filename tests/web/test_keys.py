@@ -1,4 +1,4 @@
-"""A3: which keys an account may have, and that a key is one key however it is written (RFC 7517, RFC 7638)."""
+"""A3: which keys an account may have, and that a key is one key however it is written (RFC 7638)."""
 
 import asyncio
 from typing import Any

@@ -1,6 +1,7 @@
 """A7: newAccount (RFC 8555 §7.3)."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,12 @@ async def test_a_new_one(web: Proxy) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"{}", b'{"contact":[]}', b'{"termsOfServiceAgreed":false,"contact":null}', b'{"onlyReturnExisting":false}'],
+    [
+        b"{}",
+        b'{"contact":[]}',
+        b'{"termsOfServiceAgreed":false,"contact":null}',
+        b'{"onlyReturnExisting":false}',
+    ],
 )
 async def test_the_least_that_is_asked_for(payload: bytes, web: Proxy) -> None:
     """NAC-12, NAC-02: without contact and without terms, where the tenant has none."""
@@ -52,7 +58,12 @@ async def test_what_is_ours_to_say_is_ignored(web: Proxy) -> None:
         orders="https://evil.example/", status="revoked", id="x", key={}, createdAt="x", initialIp="x", junk=1
     )
     assert answer.status == 201
-    shown = {"status": "valid", "contact": [], "orders": f"{answer.location}/orders", "termsOfServiceAgreed": True}
+    shown = {
+        "status": "valid",
+        "contact": [],
+        "orders": f"{answer.location}/orders",
+        "termsOfServiceAgreed": True,
+    }
     assert answer.json() == shown
 
 
@@ -71,7 +82,7 @@ async def test_what_is_ours_to_say_is_ignored(web: Proxy) -> None:
         {"onlyReturnExisting": True},
     ],
 )
-async def test_a_key_that_has_one_finds_it_unchanged(members: dict[str, object], web: Proxy) -> None:
+async def test_a_key_that_has_one_finds_it_unchanged(members: dict[str, Any], web: Proxy) -> None:
     """NAC-03, NAC-04, NAC-06, CLI-12: nothing of the request is looked at."""
     client = web.client()
     created = await client.new_account(contact=[OPS])
@@ -81,7 +92,7 @@ async def test_a_key_that_has_one_finds_it_unchanged(members: dict[str, object],
 
 
 async def test_only_looking_makes_none(web: Proxy) -> None:
-    """NAC-05, ACC-04 (abuse): also where an account would need terms or a binding, and for another tenant's."""
+    """NAC-05, ACC-04 (abuse): also where one would need terms or a binding, and for another tenant's."""
     key = generate()
     elsewhere = await web.account("beta", key)
     async with web.state.unchanged():

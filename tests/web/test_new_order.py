@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,9 @@ async def test_identifiers_of_another_shape(identifiers: object, web: Proxy) -> 
         assert_refused(await client.post(url, {}), 400, "malformed")
 
 
-@pytest.mark.parametrize("bad", ["www.beta.example", "alpha.example.org", "xalpha.example", "example", "denied"])
+@pytest.mark.parametrize(
+    "bad", ["www.beta.example", "alpha.example.org", "xalpha.example", "example", "denied"]
+)
 async def test_an_order_is_placed_whole_or_not_at_all(bad: str, web: Proxy) -> None:
     """NOR-03, NOR-04: what would not be signed is refused now, and nothing is left out silently."""
     client = await web.account()
@@ -106,7 +109,7 @@ async def test_dates_are_refused_and_never_bent(member: str, date: object, web: 
     """NOR-05, NOR-04, STA-12 (abuse)."""
     client = await web.account()
     async with web.state.unchanged():
-        assert_refused(await client.new_order([NAME], **{member: date}), 400, "malformed")
+        assert_refused(await client.new_order([NAME], **dict[str, Any]({member: date})), 400, "malformed")
 
 
 @pytest.mark.parametrize("date", [None, ""])
@@ -198,7 +201,9 @@ async def test_names_come_back_as_they_were_sent(web: Proxy) -> None:
     answer = await client.new_order(names)
     assert [identifier["value"] for identifier in answer.json()["identifiers"]] == names
     url = (await client.directory())["newOrder"]
-    odd = await client.post(url, {"identifiers": [{"type": "dns", "value": "a.example", "x": 1, "wildcard": True}]})
+    odd = await client.post(
+        url, {"identifiers": [{"type": "dns", "value": "a.example", "x": 1, "wildcard": True}]}
+    )
     assert odd.json()["identifiers"] == [{"type": "dns", "value": "a.example"}]
 
 

@@ -10,15 +10,13 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from acmeproxy.adapters.embedded.valkey import Valkey
 from tests.support.acme_client import AcmeClient, Answer
 from tests.support.acme_jws import HONEST, Forgery, flip_last_bit, sign
 from tests.support.acme_keys import b64url, unb64url
 from tests.support.acme_urls import OWNED, urls_of
-from tests.support.http01_responder import Http01Responder
 from tests.support.problems import assert_refused
-from tests.support.proxies import AT_ONCE, TENANTS
-from tests.support.proxy import PUBLIC_URL, Plan, Proxy, hosted, proxy, tenant
+from tests.support.proxies import AT_ONCE, TENANTS, Launch
+from tests.support.proxy import PUBLIC_URL, Plan, Proxy, tenant
 
 JOSE = {"Content-Type": "application/jose+json"}
 PHRASE = "JWS has an invalid anti-replay nonce"
@@ -32,13 +30,10 @@ async def read_with(client: AcmeClient, nonce: str, forgery: Forgery = HONEST) -
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def replica(
-    web: Proxy, tmp_path_factory: pytest.TempPathFactory, empty_valkey: Valkey, responder: Http01Responder
-) -> AsyncIterator[Proxy]:
+async def replica(launch: Launch) -> AsyncIterator[Proxy]:
     """Run a second process beside the first, on the same state."""
-    assert web.origin
     plan = Plan({name: tenant(policy) for name, policy in TENANTS.items()}, more=AT_ONCE)
-    async with hosted(proxy(tmp_path_factory.mktemp("replica"), empty_valkey, responder, plan)) as running:
+    async with launch(plan) as running:
         yield running
 
 
@@ -90,7 +85,11 @@ async def test_nonces_cost_no_memory_until_they_are_used(web: Proxy) -> None:
 FAILURES: dict[str, tuple[Forgery, int, str]] = {
     "signature": (Forgery(signature=flip_last_bit), 400, "malformed"),
     "url": (Forgery(override={"url": "https://evil.example/"}), 403, "unauthorized"),
-    "kid of nobody": (Forgery(override={"kid": f"{PUBLIC_URL}/acme/alpha/account/{'0' * 33}"}), 400, "accountDoesNotExist"),
+    "kid of nobody": (
+        Forgery(override={"kid": f"{PUBLIC_URL}/acme/alpha/account/{'0' * 33}"}),
+        400,
+        "accountDoesNotExist",
+    ),
     "kid of another place": (Forgery(override={"kid": "https://evil.example/"}), 400, "malformed"),
     "algorithm": (Forgery(override={"alg": "none"}), 400, "badSignatureAlgorithm"),
     "crit": (Forgery(override={"crit": ["x"]}), 400, "malformed"),
@@ -148,7 +147,9 @@ async def test_nonces_live_for_hours_and_not_for_ever(web: Proxy) -> None:
     assert_refused(await read_with(client, made_at("another secret", now)), 400, "badNonce")
 
 
-@pytest.mark.parametrize("nonce", ["A", "AAAA", "x" * 48, "A" * 5000, b64url(b"never issued, and of another length")])
+@pytest.mark.parametrize(
+    "nonce", ["A", "AAAA", "x" * 48, "A" * 5000, b64url(b"never issued, and of another length")]
+)
 async def test_nonces_that_were_never_issued(nonce: str, web: Proxy) -> None:
     """NON-08, NON-11: told in the words that acme.sh looks for (CLI-04, CLI-05, CLI-06)."""
     client = await web.account()

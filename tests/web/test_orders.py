@@ -51,7 +51,9 @@ async def test_every_state_of_an_order_that_succeeds(issuing: Proxy) -> None:
     issuing.responder.tokens[challenge["token"]] = client.key.key_authorization(challenge["token"])
     await client.settled(challenge["url"], await client.answer(challenge["url"]))
     ready = checked(await client.get(order.location), "ready")
-    assert {name: ready[name] for name in ALWAYS - {"status"}} == {name: first[name] for name in ALWAYS - {"status"}}
+    assert {name: ready[name] for name in ALWAYS - {"status"}} == {
+        name: first[name] for name in ALWAYS - {"status"}
+    }
     finalized = await client.finalize(first["finalize"], certificate_request([NAME]))
     valid = checked(finalized, "valid")
     # Neither the end of the authorization nor that of the order takes a certificate back.
@@ -83,7 +85,7 @@ async def test_one_failed_name_of_several_ends_the_order(validating: Proxy) -> N
 @pytest.mark.parametrize("how", ["deactivated", "expired", "revoked"])
 @pytest.mark.parametrize("state", ["pending", "ready"])
 async def test_a_lost_authorization_ends_the_order(state: str, how: str, validating: Proxy) -> None:
-    """OS-4, OS-9, AUZ-08, STA-03 (abuse), FIN-18: finalize finds it not ready, and nothing is signed."""
+    """OS-4, OS-9, AS-9, AS-10, AUZ-08, STA-03 (abuse), FIN-18: finalize finds it not ready, and nothing is signed."""
     client = await validating.account()
     placed = await (validating.order if state == "pending" else validating.ready)(client, NAME)
     checked(placed, state)

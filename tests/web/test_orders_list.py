@@ -95,7 +95,9 @@ async def test_the_query_is_part_of_the_url(many: int, web: Proxy) -> None:
         assert_refused(answer, 403, "unauthorized")
 
 
-@pytest.mark.parametrize("cursor", ["x", "-1", "1.5", "0x10", "1e3", "999999999999999999999", "../..", "*", "1;DEL"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "-1", "1.5", "0x10", "1e3", "999999999999999999999", "../..", "*", "1;DEL"]
+)
 async def test_cursors_that_were_never_given_out(cursor: str, web: Proxy) -> None:
     """OLS-07."""
     client = await web.account()

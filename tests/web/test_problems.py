@@ -33,7 +33,9 @@ async def test_each_bad_name_has_its_subproblem(web: Proxy) -> None:
     """PRB-05, PRB-06, PRB-07: in the client's spelling, so that it can drop the name."""
     client = await web.account()
     async with web.state.unchanged():
-        two = assert_refused(await client.new_order([GOOD, BAD.upper(), "b.elsewhere.example"]), 400, "rejectedIdentifier")
+        two = assert_refused(
+            await client.new_order([GOOD, BAD.upper(), "b.elsewhere.example"]), 400, "rejectedIdentifier"
+        )
         one = assert_refused(await client.new_order([GOOD, BAD.upper()]), 400, "rejectedIdentifier")
         mixed = await client.new_order([GOOD, BAD, WORSE])
         assert mixed.status == 400
@@ -69,8 +71,10 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-async def test_nothing_that_a_target_says_is_repeated(case: str, validating: Proxy, responder: Http01Responder) -> None:
-    """PRB-11, INV-10, PRB-02: the errors of challenge, authorization and order are ours to the last letter."""
+async def test_nothing_that_a_target_says_is_repeated(
+    case: str, validating: Proxy, responder: Http01Responder
+) -> None:
+    """PRB-11, INV-10, PRB-02: errors of challenge, authorization and order are ours to the last letter."""
     client = await validating.account()
     order = await validating.order(client, "www.alpha.example")
     challenge = await validating.challenge(client, order)
@@ -99,5 +103,3 @@ async def test_a_target_that_never_ends_is_left(validating: Proxy, responder: Ht
         settled = await client.settled(challenge["url"], await client.answer(challenge["url"]))
     assert settled.json()["status"] == "invalid"
     assert len(settled.body) < 2000
-
-

@@ -53,7 +53,9 @@ async def finalize(ready: tuple[AcmeClient, Answer], csr: bytes) -> Answer:
         {"CSR": b64url(GOOD)},
     ],
 )
-async def test_csr_is_base64url_of_der(payload: dict[str, Any], ready: tuple[AcmeClient, Answer], validating: Proxy) -> None:
+async def test_csr_is_base64url_of_der(
+    payload: dict[str, Any], ready: tuple[AcmeClient, Answer], validating: Proxy
+) -> None:
     """FIN-03, JWS-07: everything else is malformed."""
     client, order = ready
     async with validating.state.unchanged():
@@ -129,26 +131,50 @@ NAMES = {
     "FIN-12 NUL": with_subject((NameOID.COMMON_NAME, f"{A}\0.evil.example")),
     "FIN-12 line": with_subject((NameOID.COMMON_NAME, f"{A}\n")),
     "FIN-12 not ASCII": with_subject((NameOID.COMMON_NAME, "wwẃ.alpha.example")),
-    "FIN-12 two common names": with_subject((NameOID.COMMON_NAME, A), (NameOID.COMMON_NAME, "other.alpha.example")),
+    "FIN-12 two common names": with_subject(
+        (NameOID.COMMON_NAME, A), (NameOID.COMMON_NAME, "other.alpha.example")
+    ),
     "FIN-13 e-mail": with_names(x509.RFC822Name("a@alpha.example")),
     "FIN-13 URI": with_names(x509.UniformResourceIdentifier("https://www.alpha.example/")),
-    "FIN-13 directory name": with_names(x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, A)]))),
+    "FIN-13 directory name": with_names(
+        x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, A)]))
+    ),
     "FIN-13 registered id": with_names(x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))),
-    "FIN-13 other name": with_names(x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x01a")),
+    "FIN-13 other name": with_names(
+        x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x01a")
+    ),
     "FIN-15 e-mail in the subject": with_subject((NameOID.EMAIL_ADDRESS, "a@alpha.example")),
 }
 
+
+def usage(*, certificates: bool) -> x509.KeyUsage:
+    """Return what servers ask for, perhaps with the right to sign certificates."""
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=True,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=certificates,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
 EXTENSIONS = {
     "FIN-14 CA": with_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True),
-    "FIN-14 keyCertSign": with_extension(
-        x509.KeyUsage(True, False, False, False, False, True, False, False, False)  # noqa: FBT003 - its own signature
+    "FIN-14 keyCertSign": with_extension(usage(certificates=True)),
+    "FIN-14 name constraints": with_extension(
+        x509.NameConstraints([x509.DNSName("example")], None), critical=True
     ),
-    "FIN-14 name constraints": with_extension(x509.NameConstraints([x509.DNSName("example")], None), critical=True),
     "FIN-14 must-staple": with_extension(x509.TLSFeature([x509.TLSFeatureType.status_request])),
     "FIN-14 unknown and critical": with_extension(
         x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), critical=True
     ),
-    "FIN-14 unknown": with_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")),
+    "FIN-14 unknown": with_extension(
+        x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+    ),
     "FIN-14 code signing": with_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])),
     "FIN-14 any usage": with_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])),
     "FIN-14 policies": with_extension(
@@ -168,7 +194,9 @@ ALL = {**BROKEN, **NAMES, **EXTENSIONS, **KEYS}
 # cryptography warns of a common name that is too long, before we refuse it.
 @pytest.mark.filterwarnings("ignore:Attribute's length must be:UserWarning")
 @pytest.mark.parametrize("case", ALL)
-async def test_requests_that_are_refused(case: str, ready: tuple[AcmeClient, Answer], validating: Proxy) -> None:
+async def test_requests_that_are_refused(
+    case: str, ready: tuple[AcmeClient, Answer], validating: Proxy
+) -> None:
     """FIN-04 to FIN-07, FIN-09, FIN-11 to FIN-14, D7: and the order stays as it is."""
     async with validating.state.unchanged():
         assert_refused(await finalize(ready, ALL[case]), 400, "badCSR")
@@ -182,14 +210,20 @@ TAKEN = {
     "FIN-09 other order": (request([B, A]), [A, B]),
     "FIN-09 twice": (request([A, B, A]), [A, B]),
     "FIN-09 upper case": (request([A.upper(), B]), [A, B]),
-    "FIN-15 organization": (with_subject((NameOID.ORGANIZATION_NAME, "Evil"), (NameOID.COUNTRY_NAME, "DE")), [A, B]),
-    "CLI-34 challengePassword": (request([A, B], alter=lambda b: b.add_attribute(AttributeOID.CHALLENGE_PASSWORD, b"x")), [A, B]),
+    "FIN-15 organization": (
+        with_subject((NameOID.ORGANIZATION_NAME, "Evil"), (NameOID.COUNTRY_NAME, "DE")),
+        [A, B],
+    ),
+    "CLI-34 challengePassword": (
+        request([A, B], alter=lambda b: b.add_attribute(AttributeOID.CHALLENGE_PASSWORD, b"x")),
+        [A, B],
+    ),
     "CLI-34 usages": (
         request(
             [A, B],
-            alter=lambda b: b.add_extension(
-                x509.KeyUsage(True, False, True, False, False, False, False, False, False), critical=True  # noqa: FBT003
-            ).add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False),
+            alter=lambda b: b.add_extension(usage(certificates=False), critical=True).add_extension(
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
+            ),
         ),
         [A, B],
     ),

@@ -1,6 +1,7 @@
 """A2: who signs: an account by its URL, or a key of its own; and for which URL (RFC 8555 §6.2, §6.4)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -172,7 +173,7 @@ async def test_unknown_members_are_ignored_everywhere(web: Proxy) -> None:
     """JWS-32, CLI-10, CLI-11, CHL-04: they change nothing and are never shown."""
     client = web.client()
     urls = await client.directory()
-    junk = {"resource": "new-order", "x": 1, "_links": {"self": "y"}, "keyAuthorization": "z"}
+    junk: dict[str, Any] = {"resource": "new-order", "x": 1, "_links": {"self": "y"}, "keyAuthorization": "z"}
     answers = [await client.new_account(**junk)]
     answers.append(await client.post(urls["newOrder"], {**ORDER, **junk}))
     place = await urls_of(web, client, answers[-1])

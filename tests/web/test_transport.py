@@ -1,7 +1,6 @@
 """A1: what holds for every resource, below the signature."""
 
 import gzip
-import json
 import re
 from collections.abc import Iterator
 

@@ -21,6 +21,8 @@ _EACH: Final = 4
 _BLOCK: Final = timedelta(seconds=1)
 _SILENT: Final = timedelta(seconds=8)
 _SWEEP_LIMIT: Final = 100
+#: A worker that lives asks every second; one that has not for a day, and holds nothing, is gone for good.
+_FORGOTTEN: Final = timedelta(days=1)
 
 _Entries = Iterable[tuple[bytes, list[bytes]]]
 
@@ -101,7 +103,21 @@ class RedisQueue:
     async def _make_groups(self) -> None:
         for stream in self._streams:
             await self._connection.ensure_group(stream, _GROUP)
+        await self._forget_the_dead()
         self._grouped = True
+
+    async def _forget_the_dead(self) -> None:
+        """Take the names of former workers away, of which every start leaves one (RED-11)."""
+        answers = await self._connection.read(
+            *(Call("XINFO", ("CONSUMERS", stream, _GROUP)) for stream in self._streams)
+        )
+        longest = _FORGOTTEN.total_seconds() * 1000
+        for stream, consumers in zip(self._streams, answers, strict=True):
+            for words in consumers:
+                consumer = dict(zip(words[::2], words[1::2], strict=True))
+                if consumer[b"pending"] == 0 and consumer[b"idle"] > longest:
+                    call = Call("XGROUP", ("DELCONSUMER", stream, _GROUP, consumer[b"name"]))
+                    await self._connection.read(call)
 
 
 def _deliveries(stream: str, entries: _Entries) -> Iterable[Delivery]:

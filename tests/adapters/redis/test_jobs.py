@@ -6,6 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from acmeproxy.adapters.redis import jobs as jobs_module
 from acmeproxy.adapters.redis import keys
 from acmeproxy.adapters.redis.commit import Commit
 from acmeproxy.adapters.redis.connection import Connection
@@ -201,3 +202,23 @@ async def test_a_group_begins_at_the_beginning(state: Connection) -> None:
     """RED-11: what was enqueued before any worker came is given out."""
     await enqueue(state, job(subject="early"))
     assert [delivery.job.subject for delivery in await queue(state).take()] == ["early"]
+
+
+async def test_former_workers_are_forgotten_unless_they_hold_something(
+    state: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RED-11: names of consumers do not pile up, and no job is lost with one."""
+    monkeypatch.setattr(jobs_module, "_FORGOTTEN", timedelta(milliseconds=50))
+    stream = "{alpha/0}:jobs"
+    idle, busy = queue(state), queue(state)
+    assert await idle.take() == []
+    await enqueue(state, job())
+    [held] = await busy.take()
+    # Time passes: longer than what a worker is remembered for.
+    await asyncio.sleep(0.1)
+    assert await queue(state).take() == []
+    consumers = await answer(state, "XINFO", "CONSUMERS", stream, "workers")
+    assert isinstance(consumers, list)
+    # The new one, and the one that holds a job.
+    assert sorted(words[3] for words in consumers) == [0, 1]
+    assert (await pending(state, stream))[0][0] == held.entry
