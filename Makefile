@@ -1,7 +1,7 @@
 # Every target makes .venv itself, from the lock files alone. `make` lists the targets.
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench lock clean
+.PHONY: help demo test clients check fmt bench lock clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -9,13 +9,16 @@ PYTHON := $(VENV)/bin/python
 ARGS ?=
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.dev ## Start everything on loopback, let certbot get a certificate, stop
 	@$(VENV)/bin/acmeproxy demo $(ARGS)
 
 test: $(VENV)/.test ## Run all tests (ARGS='tests/core -x' for some)
 	@$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+
+clients: $(VENV)/.test ## Drive Debian's ACME clients at ports 80 and 443 (root; docs/clients.md)
+	@$(PYTHON) -m tests.clients.debian $(ARGS)
 
 check: $(VENV)/.test ## Hold format, lint, types, import layers and the rules of the house
 	@$(PYTHON) -m ruff format --check .

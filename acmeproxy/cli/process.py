@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import ssl
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from typing import Final
@@ -62,8 +63,7 @@ class Server:
                 with suppress(TimeoutError):
                     patience = self._given.server.shutdown_timeout.total_seconds()
                     await asyncio.wait_for(working, patience)
-            for chore in chores:
-                chore.cancel()
+            await _ended(chores)
 
     async def _listen(self, assembly: Assembly) -> web.AppRunner | None:
         if assembly.app is None:
@@ -106,3 +106,12 @@ class Server:
         if self._stop.is_set():
             os._exit(1)
         self._stop.set()
+
+
+async def _ended(chores: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: redis-py forgets a cancellation that comes while it connects."""
+    pending = set(chores)
+    while pending:
+        for chore in pending:
+            chore.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1)

@@ -151,7 +151,8 @@ def _usual(name: CertId, certificate: Certificate) -> Window:
 
 def _forced(name: CertId, campaign: Campaign) -> Window:
     width = campaign.spread / 10
-    start = campaign.at + (campaign.spread - width) * name.fraction()
+    # Who is first in line finds the window wholly in the past, whatever is rounded to seconds.
+    start = campaign.at - 2 * _NARROWEST + (campaign.spread - width) * name.fraction()
     return _whole(start, start + width)
 
 

@@ -55,8 +55,9 @@ class Certificates:
     async def list(self, tenant: TenantName) -> list[Listed]:
         """List a tenant's certificates, those first that expire first."""
         now = self._clock()
-        found = [_listed(certificate, now) async for certificate in self._all(tenant)]
-        return sorted(found, key=lambda one: (one.not_after, one.serial))
+        found = [certificate async for certificate in self._all(tenant)]
+        found.sort(key=lambda one: (one.not_after, one.issued_at))
+        return [_listed(certificate, now) for certificate in found]
 
     async def renew(self, tenant: TenantName, wanted: Renewals) -> int:
         """Have certificates renewed when their clients next ask, and return how many; of none, do nothing.

@@ -15,6 +15,18 @@ from acmeproxy.adapters.vault.provisioning import Hierarchy, TenantPki
 _MAX_REQUEST: Final = 10
 
 
+_PROFILES: Final = {
+    "server": ("TLS servers, 30 days", "30d"),
+    "short": ("TLS servers, one hour, for trying renewals out", "1h"),
+}
+_LIMITS: Final = (
+    "new_accounts_per_tenant",
+    "new_orders_per_account",
+    "challenge_answers_per_account",
+    "failed_validations_per_name",
+)
+
+
 class Part(msgspec.Struct, frozen=True):
     """The choices that the file is written from."""
 
@@ -88,6 +100,10 @@ def _tenant(directory: Path, name: str, suffixes: tuple[str, ...], pki: TenantPk
     place, login = pki.place, pki.login
     lines = _table(f"tenants.{name}")
     lines += _table(f"tenants.{name}.names", allow=allowed)
+    for profile, (description, lifetime) in _PROFILES.items():
+        lines += _table(f"tenants.{name}.profiles.{profile}", description=description, lifetime=lifetime)
+    # Whoever tries things out, or measures, is not to be held up.
+    lines += _table(f"tenants.{name}.limits", **dict.fromkeys(_LIMITS, "off"))
     lines += _table(f"tenants.{name}.vault", namespace=place.namespace, mount=place.mount, role=place.role)
     if isinstance(login, AppRoleLogin):
         secret_file = directory / f"{name}.secret-id"

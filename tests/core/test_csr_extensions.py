@@ -113,19 +113,23 @@ def test_other_usages_are_refused(usages: list[ObjectIdentifier]) -> None:
         csr.check(request_with(x509.ExtendedKeyUsage(usages)), A)
 
 
-@pytest.mark.parametrize("first", [SAN, CA_TRUE], ids=["names first", "CA first"])
 @pytest.mark.parametrize(
     "type_", [der.EXTENSION_REQUEST, "1.3.6.1.4.1.311.2.1.14"], ids=["PKCS 9", "Microsoft"]
 )
-def test_there_is_one_list_of_extensions(first: bytes, type_: str) -> None:
-    """Readers differ in which of two they take: one would see the names, the other a CA (CSR-04)."""
-    second = CA_TRUE if first is SAN else SAN
-    request = der.request(
-        der.name(), der.extension_request(first), der.attribute(type_, der.sequence(second))
-    )
+@pytest.mark.parametrize(
+    "wanted", [(CA_TRUE,), (CA_TRUE, der.extension("1.2.3.4", bytes(40)))], ids=["CA first", "names first"]
+)
+def test_there_is_one_list_of_extensions(wanted: tuple[bytes, ...], type_: str) -> None:
+    """Readers differ in which of two they take: one would see the names, the other a CA (CSR-04).
 
-    with refused("badCSR", "CSR-EXTENSION"):
-        csr.check(request, A)
+    The longer of two attributes stands after the other in DER.
+    """
+    hidden = der.attribute(type_, der.sequence(*wanted))
+
+    with refused("badCSR", "CSR-EXTENSION") as refusal:
+        csr.check(der.request(der.name(), der.extension_request(SAN), hidden), A)
+
+    assert refusal.detail == "the CSR asks for extensions in more than one place [ref CSR-EXTENSION]"
 
 
 def test_extensions_in_microsofts_attribute_are_read() -> None:

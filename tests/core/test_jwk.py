@@ -225,4 +225,6 @@ def test_a_signature_in_der_is_refused() -> None:
     assert key.verifies(signature, b"message")
     assert not key.verifies(der, b"message")
     assert not key.verifies(b"\0" + signature[:32] + b"\0" + signature[32:], b"message")
+    # Wider than it need be, r and s are still the same numbers.
+    assert not key.verifies(signature[:32] + b"\0" + signature[32:], b"message")
     assert not key.verifies(bytes(64), b"message")

@@ -17,9 +17,9 @@ from acmeproxy.adapters.validation.testdns import serve_test_dns
 from acmeproxy.adapters.vault.provisioning import provision
 from tests.support.hostile_http import hostile_http, response
 from tests.support.http01_responder import Http01Responder
-from tests.support.installation import ACMEPROXY, Program, openssl_verifies
+from tests.support.installation import ACMEPROXY, openssl_verifies
 from tests.support.registered import registered
-from tests.support.serving import SUFFIXES, Place, events, serving
+from tests.support.serving import SUFFIXES, Place, serving
 
 NAME = "x.team-a.test"
 
@@ -75,17 +75,17 @@ role = "web"
     path = tmp_path / "acmeproxy.toml"
     path.touch(mode=0o600)
     path.write_text(text)
-    with serving(path) as program:
-        assert program.ended() == 1
-        assert program.told.startswith("Cannot listen on 192.0.2.1:8443: ")
-        assert "Traceback" not in program.told
+    with serving(path) as server:
+        assert server.program.ended() == 1
+        assert server.program.told.startswith("Cannot listen on 192.0.2.1:8443: ")
+        assert "Traceback" not in server.program.told
 
 
 async def test_what_is_away_at_the_start_is_waited_for(
     place: Place, settings: Path, http: ClientSession
 ) -> None:
     """INV-12: and /readyz tells, all the time, what is away."""
-    with serving(settings) as program:
+    with serving(settings) as server:
         said = await place.until(http, ready=False, serving="ok")
         assert "the state store failed: ConnectionError" in said["redis"]
         assert said["vault team-a"] != "ok"
@@ -113,8 +113,8 @@ async def test_what_is_away_at_the_start_is_waited_for(
                 said = await place.until(http, ready=True)
                 assert said["vault team-a"] != "ok"
         await place.until(http, ready=False)
-        assert program.stop() == 0
-        assert program.told == ""
+        assert server.program.stop() == 0
+        assert server.program.told == ""
 
 
 async def test_web_and_worker_are_two_processes_and_drain(
@@ -150,21 +150,14 @@ async def test_web_and_worker_are_two_processes_and_drain(
                 shown = await client.answer(challenge["url"])
                 assert shown.json()["status"] == "processing"
                 await asked.wait()
-                worker.process.send_signal(signal.SIGTERM)
-                await asyncio.to_thread(_draining, worker)
-                assert worker.process.poll() is None
+                worker.program.process.send_signal(signal.SIGTERM)
+                await worker.until("serve.draining")
+                assert worker.program.process.poll() is None
                 go_on.set()
-                assert await asyncio.to_thread(worker.ended) == 0
-            finished = events(worker)
-            assert (await client.get(url)).json()["status"] == "valid", finished
-            assert await asyncio.to_thread(web.stop) == 0
-            assert (web.told, worker.told) == ("", "")
-            names = [event["event"] for event in events(web)]
-            assert names[0] == "serve.started"
-            assert names[-2:] == ["serve.draining", "serve.stopped"]
-
-
-def _draining(worker: Program) -> None:
-    """Read its log until it says that it drains."""
-    while "serve.draining" not in worker.line():
-        pass
+                assert await asyncio.to_thread(worker.program.ended) == 0
+            assert (await client.get(url)).json()["status"] == "valid", worker.events
+            assert worker.events[-3:] == ["serve.draining", "job.valid", "serve.stopped"]
+            assert await asyncio.to_thread(web.program.stop) == 0
+            assert web.events[0] == "serve.started"
+            assert web.events[-2:] == ["serve.draining", "serve.stopped"]
+            assert (web.program.told, worker.program.told) == ("", "")

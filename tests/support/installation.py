@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -34,14 +34,23 @@ class Program:
     log: Path
 
     @classmethod
-    def start(cls, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Self:
-        """Start a command."""
+    def start(
+        cls,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        output: Path | None = None,
+    ) -> Self:
+        """Start a command; its standard output goes to a file, or is read here by the line.
+
+        What talks all the time needs a file: nobody reads it here, and a full pipe would stop it.
+        """
         leashed = (sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *command)
-        with log.open("ab") as errors:
+        with log.open("ab") as errors, ExitStack() as stack:
             process = subprocess.Popen(  # noqa: S603 - our own commands
                 leashed,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=stack.enter_context(output.open("wb")) if output else subprocess.PIPE,
                 stderr=errors,
                 bufsize=0,  # what is read ahead is not seen by select
                 env={**os.environ, **(environment or {})},

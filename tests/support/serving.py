@@ -101,18 +101,35 @@ secret_id = "{pki.login.secret_id()}"
         return said
 
 
+@dataclass(frozen=True)
+class Server:
+    """A running `acmeproxy serve`."""
+
+    program: Program
+    log: Path
+
+    @property
+    def events(self) -> list[str]:
+        """The names of what it logged up to now."""
+        whole = self.log.read_text().rpartition("\n")[0]
+        return [json.loads(line)["event"] for line in whole.splitlines()]
+
+    async def until(self, event: str) -> None:
+        """Wait until it has logged something."""
+
+        async def logged() -> bool:
+            return event in self.events
+
+        await eventually(logged)
+
+
 @contextmanager
-def serving(settings: Path, role: str = "all") -> Iterator[Program]:
+def serving(settings: Path, role: str = "all") -> Iterator[Server]:
     """Run `acmeproxy serve` until the context ends; its log is kept beside its settings."""
     command = (ACMEPROXY, "serve", "--config", str(settings), "--role", role)
-    program = Program.start(command, settings.with_name(f"{role}.errors"))
+    errors, log = settings.with_name(f"{role}.errors"), settings.with_name(f"{role}.log")
+    program = Program.start(command, errors, output=log)
     try:
-        yield program
+        yield Server(program, log)
     finally:
         program.end()
-
-
-def events(program: Program) -> list[dict[str, Any]]:
-    """Return what a server that has ended logged."""
-    assert program.process.stdout is not None
-    return [json.loads(line) for line in program.process.stdout]

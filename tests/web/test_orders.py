@@ -85,7 +85,7 @@ async def test_one_failed_name_of_several_ends_the_order(validating: Proxy) -> N
 @pytest.mark.parametrize("how", ["deactivated", "expired", "revoked"])
 @pytest.mark.parametrize("state", ["pending", "ready"])
 async def test_a_lost_authorization_ends_the_order(state: str, how: str, validating: Proxy) -> None:
-    """OS-4, OS-9, AS-9, AS-10, AUZ-08, STA-03 (abuse), FIN-18: finalize finds it not ready, and nothing is signed."""
+    """OS-4, OS-9, AS-9, AS-10, AUZ-08, STA-03 (abuse), FIN-18: finalize finds it not ready."""
     client = await validating.account()
     placed = await (validating.order if state == "pending" else validating.ready)(client, NAME)
     checked(placed, state)

@@ -219,6 +219,19 @@ async def test_marking_an_attempt_holds_only_while_the_account_is_as_it_was(stat
     assert (await load(state, owner, order.id)).order == written
 
 
+async def test_of_two_workers_that_mark_at_the_same_microsecond_one_has_marked(state: Connection) -> None:
+    """K10, K20: the very same document is not taken for a repetition, or both would ask Vault."""
+    owner, orders, order = await finalized(state)
+    loaded = await orders.load(owner, order.id)
+    assert loaded is not None
+    account, seen = loaded
+    ends = await asyncio.gather(
+        *(orders.mark(owner, account, seen.order, order.attempt(START), START + SECOND) for _ in range(20)),
+        return_exceptions=True,
+    )
+    assert [type(end) for end in ends].count(StaleError) == 19
+
+
 async def test_the_end_of_an_order_is_written_with_its_certificate(state: Connection) -> None:
     """K18, INV-5: and nobody looks at it any more."""
     owner, orders, order = await finalized(state)
