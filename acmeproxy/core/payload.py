@@ -43,6 +43,7 @@ class NewOrder(msgspec.Struct, frozen=True, rename="camel"):
     not_after: str | None = None
     profile: str | None = None
     replaces: str | None = None
+    auto_renewal: Any = msgspec.field(name="auto-renewal", default=None)
 
 
 class NewAuthorization(msgspec.Struct, frozen=True):

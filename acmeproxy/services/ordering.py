@@ -75,6 +75,8 @@ class Ordering:
         wish = payload.parse(principal.payload, payload.NewOrder)
         account, now = principal.account.value, self._clock()
         require_terms(tenant, account)
+        if wish.auto_renewal is not None:
+            raise refuse(Reference.ORDER_SHAPE, "there is no automatic renewal here: leave auto-renewal away")
         chosen = profile.choose(tenant, account, wish.profile)
         not_after = _end(wish, profile.conditions(tenant, account, chosen), now)
         names = policy.identifiers(tenant, wish.identifiers, policy.narrower_names(account))

@@ -99,5 +99,6 @@ async def test_a_secret_id_is_sent_to_the_login_only(openbao: OpenBao, hierarchy
         await signer.find(tenant(hierarchy), wanted)
         assert proxy.count(secret_id) == 1
         open_reads = [request for request in proxy.requests if b"GET /v1/pki/cert/" in request]
-        assert len(open_reads) == 1
-        assert b"X-Vault-Token" not in open_reads[0]
+        # Others of this session may have been signed at the same time, and are looked at too.
+        assert open_reads
+        assert not [request for request in open_reads if b"X-Vault-Token" in request]
