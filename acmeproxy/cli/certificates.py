@@ -9,7 +9,7 @@ from acmeproxy.cli.exits import LEGEND, NOT_FOUND, leave
 from acmeproxy.cli.operating import (
     ConfigOption,
     JsonOption,
-    TenantArgument,
+    TenantOption,
     operate_certificates,
     settings_of,
 )
@@ -23,14 +23,14 @@ _LONGEST_SPREAD = timedelta(days=30)
 
 
 @app.command("list", epilog=LEGEND)
-def list_(tenant: TenantArgument, config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
+def list_(tenant: TenantOption, config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
     """List a tenant's certificates, those first that expire first.
 
     For example:
 
-      acmeproxy certificates list payments
+      acmeproxy certificates list --tenant payments
 
-      acmeproxy certificates list payments --json | jq '.[] | select(.state == "revoked") | .serial'
+      acmeproxy certificates list --tenant payments --json | jq '.[] | select(.state == "revoked") | .serial'
     """
     import msgspec  # noqa: PLC0415 - help needs none of it
 
@@ -47,7 +47,7 @@ def list_(tenant: TenantArgument, config: ConfigOption = None, *, as_json: JsonO
 
 @app.command(epilog=LEGEND)
 def renew(  # noqa: PLR0913, PLR0917 - the options of the command
-    tenant: TenantArgument,
+    tenant: TenantOption,
     issuer: Annotated[
         str,
         typer.Option(help="Only those of this issuer: its key identifier, as in the list.", metavar="HEX"),
@@ -70,9 +70,9 @@ def renew(  # noqa: PLR0913, PLR0917 - the options of the command
 
     For example:
 
-      acmeproxy certificates renew payments --spread 6h --explanation https://ca.corp.example/incident-7
+      acmeproxy certificates renew --tenant payments --spread 6h --explanation https://ca.corp.example/incident-7
 
-      acmeproxy certificates renew payments --serial 4a:3b:09:7f
+      acmeproxy certificates renew --tenant payments --serial 4a:3b:09:7f
     """
     from acmeproxy.core.ids import AccountId, TenantName  # noqa: PLC0415 - help needs none of it
     from acmeproxy.services.certificates import Renewals  # noqa: PLC0415

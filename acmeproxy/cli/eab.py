@@ -51,10 +51,11 @@ def create(  # noqa: PLR0913, PLR0917 - the options of the command
     from acmeproxy.services.administration import Grant  # noqa: PLC0415
 
     given = settings_of(config, tenant)
-    unknown = set(profiles or ()) - set(given.tenants[tenant].profiles)
+    chosen = _listed(profiles)
+    unknown = set(chosen) - set(given.tenants[tenant].profiles)
     if unknown:
         raise typer.BadParameter(f"tenant {tenant} has no profile {', '.join(sorted(unknown))}")
-    grant = Grant(label, _patterns(names or []), tuple(profiles or ()), uses, _end(expires))
+    grant = Grant(label, _patterns(_listed(names)), chosen, uses, _end(expires))
     key = operate(given, lambda administrator: administrator.create_eab_key(TenantName(tenant), grant))
     hmac_key = b64url_encode(key.secret)
     if as_json:
@@ -110,7 +111,12 @@ def revoke(
     typer.echo(f"{kid} is revoked, {len(closed)} accounts are closed.")
 
 
-def _patterns(given: list[str]) -> tuple[str, ...]:
+def _listed(given: list[str] | None) -> tuple[str, ...]:
+    """Take an option that is repeated, or whose values stand in a list with commas."""
+    return tuple(part.strip() for text in given or () for part in text.split(",") if part.strip())
+
+
+def _patterns(given: tuple[str, ...]) -> tuple[str, ...]:
     from acmeproxy.core.identifier import dns_name  # noqa: PLC0415 - help needs none of it
 
     try:

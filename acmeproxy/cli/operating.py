@@ -23,6 +23,7 @@ ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="The settings file.", metavar="FILE")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+TenantOption = Annotated[str, typer.Option("--tenant", "-t", help="The tenant.", metavar="TENANT")]
 TenantArgument = Annotated[str, typer.Argument(help="The tenant.")]
 
 

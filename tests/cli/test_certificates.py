@@ -99,7 +99,7 @@ def run(settings: Path, *words: str) -> Result:
 
 
 def test_certificates_are_listed_by_their_end(settings: Path, issued: list[Certificate]) -> None:
-    result = run(settings, "list", "alpha", "--json")
+    result = run(settings, "list", "--tenant", "alpha", "--json")
     assert result.exit_code == 0, result.output
     listed = json.loads(result.stdout)
     assert [one["serial"] for one in listed] == [one.serial for one in issued]
@@ -107,14 +107,14 @@ def test_certificates_are_listed_by_their_end(settings: Path, issued: list[Certi
     assert listed[1]["reason"] == 4
     assert {one["issuer"] for one in listed} == {CA_KEY}
     assert listed[0]["names"] == ["www.alpha.example"]
-    lines = run(settings, "list", "alpha").stdout.splitlines()
+    lines = run(settings, "list", "--tenant", "alpha").stdout.splitlines()
     assert [line.split("  ")[0] for line in lines] == [one.serial for one in issued]
 
 
 def test_all_are_renewed_within_an_hour(settings: Path, valkey: Valkey, issued: list[Certificate]) -> None:
     """ARI-06 (abuse), ARI-13: those that are revoked are being renewed anyway."""
     assert len(issued) == 3
-    result = run(settings, "renew", "alpha", "--explanation", "https://ca.example/incident")
+    result = run(settings, "renew", "--tenant", "alpha", "--explanation", "https://ca.example/incident")
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("2 to be renewed within 1h")
     (campaign,) = campaigns(valkey)
@@ -131,7 +131,7 @@ def test_some_are_renewed(settings: Path, valkey: Valkey, issued: list[Certifica
         "issuer": (CA_KEY.upper(), 2),
         "account": (f"https://acme.example/acme/alpha/account/{chosen.account_id}", 1),
     }[selector]
-    result = run(settings, "renew", "alpha", f"--{selector}", value, "--spread", "2d")
+    result = run(settings, "renew", "--tenant", "alpha", f"--{selector}", value, "--spread", "2d")
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(f"{count} to be renewed within 2d")
     (campaign,) = campaigns(valkey)
@@ -147,12 +147,12 @@ def test_some_are_renewed(settings: Path, valkey: Valkey, issued: list[Certifica
 @pytest.mark.parametrize(
     ("words", "code_and_text"),
     [
-        (("renew", "alpha", "--serial", "12:34"), (3, "has no such certificate that is valid")),
-        (("renew", "nobody"), (3, "There is no tenant nobody")),
-        (("renew", "alpha", "--spread", "soon"), (2, "--spread")),
-        (("renew", "alpha", "--spread", "0s"), (2, "--spread")),
-        (("renew", "alpha", "--explanation", "http://ca.example/"), (2, "https://")),
-        (("list", "nobody"), (3, "There is no tenant nobody")),
+        (("renew", "--tenant", "alpha", "--serial", "12:34"), (3, "has no such certificate that is valid")),
+        (("renew", "--tenant", "nobody"), (3, "There is no tenant nobody")),
+        (("renew", "--tenant", "alpha", "--spread", "soon"), (2, "--spread")),
+        (("renew", "--tenant", "alpha", "--spread", "0s"), (2, "--spread")),
+        (("renew", "--tenant", "alpha", "--explanation", "http://ca.example/"), (2, "https://")),
+        (("list", "--tenant", "nobody"), (3, "There is no tenant nobody")),
     ],
 )
 def test_what_cannot_be_done_is_told_and_changes_nothing(

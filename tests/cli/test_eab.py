@@ -61,6 +61,22 @@ def test_a_key_is_made_for_one_tenant(settings: Path, valkey: Valkey) -> None:
     assert other["hmac_key"] != key["hmac_key"]
 
 
+def test_what_it_is_for_may_be_said_in_one_list_or_in_many(settings: Path) -> None:
+    wishes = ("--names", "*.a.alpha.example, b.alpha.example", "--names", "c.alpha.example", "--uses", "2")
+    made = eab("create", "alpha", *wishes, "--expires", "7d", "--json", settings=settings)
+    assert made.exit_code == 0, made.stderr
+    rows = json.loads(eab("list", "alpha", "--json", settings=settings).stdout)
+    [row] = [row for row in rows if row["kid"] == json.loads(made.stdout)["kid"]]
+    assert row["names"] == ["*.a.alpha.example", "b.alpha.example", "c.alpha.example"]
+    assert (row["uses"], row["used"], row["state"]) == (2, 0, "open")
+    assert row["expires"] is not None
+
+
+def test_what_is_no_name_or_no_profile_is_refused(settings: Path) -> None:
+    for wishes in (("--names", "a b"), ("--profiles", "nope"), ("--expires", "soon"), ("--uses", "0")):
+        assert eab("create", "alpha", *wishes, settings=settings).exit_code == 2, wishes
+
+
 def test_its_secret_is_shown_once(settings: Path) -> None:
     """ADM-07."""
     made = eab("create", "alpha", "--label", "for checkout", settings=settings)

@@ -15,7 +15,7 @@ def test_it_renews_at_once_what_an_operator_wants_renewed(dev: Stage, certbot: C
     certbot.obtain(*certbot.standalone, "-d", name)
     first = serial(certbot.leaf(name))
 
-    told = dev.operate("certificates", "renew", "team-a", "--serial", first, "--spread", "1s")
+    told = dev.operate("certificates", "renew", "--tenant", "team-a", "--serial", first, "--spread", "1s")
     assert told.startswith("1 to be renewed within 1s")
     certbot.run(*RENEW)
 

@@ -71,7 +71,7 @@ class Stage:
 
     def certificates(self, tenant: str, name: str) -> list[dict[str, Any]]:
         """Return what `acmeproxy certificates list` tells of a name, what ends first first."""
-        listed = json.loads(self.operate("certificates", "list", tenant, "--json"))
+        listed = json.loads(self.operate("certificates", "list", "--tenant", tenant, "--json"))
         return [one for one in listed if name in one["names"]]
 
     def orders(self, name: str) -> list[dict[str, Any]]:

@@ -43,7 +43,6 @@ async def test_a_server_that_drips_meets_the_one_deadline(script: Script) -> Non
 
 async def test_the_deadline_is_for_all_hops_together() -> None:
     """HTT-08: ten redirects of a quarter each do not add up."""
-
     # Long enough for a busy machine to resolve and dial in a small part of it.
     deadline = 4 * SOON
 
