@@ -35,6 +35,8 @@ from acmeproxy.services.stores import Orders, Owner, StaleError, Stored, Surplus
 
 _FIRST_DELAY: Final = timedelta(seconds=1)
 _LONGEST_DELAY: Final = timedelta(seconds=30)
+#: An account's contact or key may change while a certificate is handed over; not often.
+_TRIES: Final = 3
 #: A worker that marked an attempt is left alone with it for so long, then others look.
 _ATTEMPT_LEASE: Final = timedelta(seconds=30)
 
@@ -177,12 +179,7 @@ class Signing:
             alternates=sound_alternates(signed.leaf, signed.alternates, step.intent, anchors, now),
         )
         await self._announce(step, signed.leaf)
-        try:
-            issued = step.order.value.issue(certificate.id, now)
-            await self._orders.conclude(step.owner, step.order, issued, certificate)
-        except StaleError:
-            await self._discard(step, signed, certificate.serial)
-            raise
+        await self._hand_over(step, signed, certificate)
         return Report(
             "adopted" if adopted else "issued",
             {
@@ -193,6 +190,29 @@ class Signing:
                 "vault_request_id": certificate.vault_request_id,
             },
         )
+
+    async def _hand_over(self, step: Step, signed: Signed, certificate: Certificate) -> None:
+        """Deliver to an account that is open at this very moment, or to nobody (ACC-02).
+
+        Raises:
+            StaleError: The order went on without us, or the account was closed; the certificate is surplus.
+        """
+        issued = step.order.value.issue(certificate.id, certificate.issued_at)
+        account = step.account
+        for _ in range(_TRIES):
+            try:
+                await self._orders.conclude(step.owner, step.order, issued, certificate, account)
+            except StaleError:
+                loaded = await self._orders.load(step.owner, issued.id)
+                if loaded is None or loaded[1].order.revision != step.order.revision:
+                    break
+                account = loaded[0]
+                if account.value.closed_at is not None:
+                    break
+            else:
+                return
+        await self._discard(step, signed, certificate.serial)
+        raise StaleError
 
     async def _announce(self, step: Step, leaf: bytes) -> None:
         """Write down whose key and whose certificate it is, before anybody can have it."""

@@ -168,12 +168,18 @@ class Orders(Protocol):
         ...
 
     async def conclude(
-        self, owner: Owner, stored: Stored[Order], order: Order, certificate: Certificate | None
+        self,
+        owner: Owner,
+        stored: Stored[Order],
+        order: Order,
+        certificate: Certificate | None,
+        account: Stored[Account] | None = None,
     ) -> None:
         """Write the end of an order and its certificate, and tell who waits.
 
         Raises:
-            StaleError: The order changed meanwhile.
+            StaleError: The order changed meanwhile, or the account where one is given; or the certificate is
+                to be revoked.
         """
         ...
 

@@ -8,8 +8,9 @@ import pytest
 
 from acmeproxy.adapters.redis import keys
 from acmeproxy.core.job import JobKind
-from acmeproxy.core.order import Abandoned, Order, Processing
+from acmeproxy.core.order import Abandoned, Intent, Order, Processing
 from acmeproxy.core.tenant import Names
+from acmeproxy.services.ports import Signed
 from acmeproxy.services.reports import Report
 from acmeproxy.services.stores import Owner
 from tests.support.stored import TENANT, answer
@@ -128,3 +129,30 @@ async def test_an_order_of_a_tenant_that_was_removed_is_not_signed(workshop: Wor
     assert workshop.signer.calls == []
     assert isinstance((await workshop.order(owner, order)).progress, Processing)
     assert JobKind.ISSUE not in await workshop.due(owner)
+
+
+async def test_an_account_that_is_closed_during_the_call_gets_nothing(workshop: Workshop) -> None:
+    """ACC-02, INV-5: what was signed for it is revoked."""
+    owner, order = await workshop.finalized(NAMES)
+
+    async def closing(intent: Intent) -> Signed:
+        await workshop.close(owner)
+        return workshop.signer.keep(intent)
+
+    workshop.signer.script.append(closing)
+    assert (await workshop.issue(owner, order)).outcome == "overtaken"
+    assert isinstance((await workshop.order(owner, order)).progress, Processing)
+    assert await workshop.surplus(owner) == [workshop.signer.store[0][1].leaf]
+
+
+async def test_another_contact_during_the_call_costs_no_certificate(workshop: Workshop) -> None:
+    owner, order = await workshop.finalized(NAMES)
+
+    async def changing(intent: Intent) -> Signed:
+        await workshop.contact(owner, "mailto:new@alpha.example")
+        return workshop.signer.keep(intent)
+
+    workshop.signer.script.append(changing)
+    assert (await workshop.issue(owner, order)).outcome == "issued"
+    assert await workshop.surplus(owner) == []
+    assert workshop.signer.count("sign") == 1

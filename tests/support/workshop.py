@@ -129,6 +129,12 @@ class Workshop:
             owner.tenant, stored, stored.value.deactivate(self.clock())
         )
 
+    async def contact(self, owner: Owner, url: str) -> None:
+        """Change an account's contact, as its owner may at any time."""
+        account = await self._account(owner)
+        accounts = RedisAccounts(self.state, self.clock)
+        await accounts.replace(owner.tenant, account, account.value.with_contact((url,)))
+
     async def give_up(self, owner: Owner, order: Order, which: int = 0) -> None:
         """Deactivate one of an order's authorizations."""
         seen = (await load(self.state, owner, order.id)).authorizations[which]

@@ -121,10 +121,17 @@ class RedisOrders:
         await Commit(keys.tag(owner)).finished(_job(owner, order)).run(self._connection)
 
     async def conclude(
-        self, owner: Owner, stored: Stored[Order], order: Order, certificate: Certificate | None
+        self,
+        owner: Owner,
+        stored: Stored[Order],
+        order: Order,
+        certificate: Certificate | None,
+        account: Stored[Account] | None = None,
     ) -> None:
         """Write the end of an order and its certificate, and tell who waits."""
         commit = Commit(keys.tag(owner))
+        if account:
+            commit.require(keys.account(owner), account)
         commit.replace(keys.order(owner, order.id), stored, order, KEEP_ISSUED)
         if certificate:
             # What is revoked, or about to be, is not delivered (K24).
