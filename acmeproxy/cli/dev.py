@@ -16,6 +16,7 @@ from acmeproxy.cli.exits import FAILED, LEGEND, leave
 if TYPE_CHECKING:
     from acmeproxy.wiring.development import Installation, Options
 
+_LAST_PORT = 65535
 EPILOG = f"{LEGEND} Nothing of it is for production."
 
 
@@ -61,7 +62,7 @@ def dev(  # noqa: PLR0913, PLR0917 - the options of the command
     from acmeproxy.wiring.development import Options  # noqa: PLC0415 - help needs none of it
 
     host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal() or storage not in {None, "inmem", "raft"}:
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT or storage not in {None, "inmem", "raft"}:
         raise typer.BadParameter("write --listen HOST:PORT and --storage inmem or raft")
     if data and storage == "inmem":
         raise typer.BadParameter("--data keeps OpenBao on raft: leave --storage away")

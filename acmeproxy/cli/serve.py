@@ -53,4 +53,5 @@ def serve(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Server(given, Role(role)).run())
     except OSError as error:
-        leave(1, f"Cannot listen on {given.server.listen}: {error.strerror or error}")
+        what = f"read {error.filename}" if error.filename else f"listen on {given.server.listen}"
+        leave(1, f"Cannot {what}: {error.strerror or error}")

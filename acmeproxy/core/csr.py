@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorithmOID
@@ -21,6 +20,7 @@ from acmeproxy.core.identifier import Identifier, IdentifierType
 from acmeproxy.core.jwk import AccountKey, spki_sha256
 from acmeproxy.core.problem import refuse
 from acmeproxy.core.reference import Reference
+from acmeproxy.core.unreadable import UNREADABLE
 
 _MIN_RSA_BITS: Final = 2048
 _MAX_RSA_BITS: Final = 4096
@@ -87,7 +87,7 @@ def key_thumbprint(der: bytes) -> str | None:
     """Return the thumbprint of a CSR's key if it can be told, before anything else about it is known."""
     try:
         return AccountKey.of(x509.load_der_x509_csr(der).public_key()).thumbprint
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return None
 
 
@@ -103,7 +103,7 @@ def check(der: bytes, ordered: Iterable[Identifier], keys: tuple[str, ...] = ())
         subject = csr.subject
         key = csr.public_key()
         lists = [a for a in csr.attributes if a.oid in _EXTENSION_ATTRIBUTES]
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         raise refuse(Reference.CSR_REFUSED, "the CSR is no PKCS#10 request that we can read") from error
     if csr.public_bytes(Encoding.DER) != der:
         raise refuse(Reference.CSR_REFUSED, "the CSR has bytes after its end or is not DER")

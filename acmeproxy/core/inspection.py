@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from acmeproxy.core.identifier import Identifier, IdentifierType
 from acmeproxy.core.jwk import spki_sha256
 from acmeproxy.core.order import Intent
+from acmeproxy.core.unreadable import UNREADABLE
 
 #: Clocks of two hosts, and Vault's own habit of dating certificates back.
 _SKEW: Final = timedelta(minutes=5)
@@ -63,7 +64,7 @@ def inspect(
         _check_validity(certificate, intent, now)
         _check_chain([certificate, *above])
         _check_anchors(certificate, above, intent, [x509.load_der_x509_certificate(a) for a in anchors], now)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         raise MismatchError("the certificate cannot be read") from error
     return Inspected(
         serial=serial_text(certificate.serial_number),

@@ -118,7 +118,10 @@ def moment(text: str | None, member: str) -> datetime | None:
         raise refuse(
             Reference.ORDER_DATES, f"{member} is not an RFC 3339 date with an offset, in whole seconds"
         )
-    return when.astimezone(UTC)
+    try:
+        return when.astimezone(UTC)
+    except OverflowError as error:
+        raise refuse(Reference.ORDER_DATES, f"{member} is beyond the years that there are") from error
 
 
 def _without_values(error: msgspec.ValidationError) -> str:

@@ -11,6 +11,7 @@ from cryptography import x509
 from acmeproxy.core.certificate import Certificate
 from acmeproxy.core.encoding import NotCanonicalError, b64url_decode, b64url_encode
 from acmeproxy.core.ids import AccountId
+from acmeproxy.core.unreadable import UNREADABLE
 
 _LONGEST_NAME: Final = 100
 _SECOND: Final = timedelta(seconds=1)
@@ -73,7 +74,7 @@ def name_of(certificate: x509.Certificate) -> CertId | None:
     """Return the identifier of a certificate; without an authority key identifier it has none (ARI-17)."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except (*UNREADABLE, x509.ExtensionNotFound):
         return None
     octets = extension.value.key_identifier
     return CertId(octets, certificate.serial_number) if octets else None

@@ -1,5 +1,6 @@
 """Accounts come, change and go (RFC 8555 §7.3)."""
 
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -160,7 +161,9 @@ class Registration:
             return
         stored = await self._accounts.get(Owner(tenant.name, account.id))
         if stored is not None:
-            await self._accounts.replace(tenant.name, stored, stored.value.revoke(self._clock()))
+            # Whoever revoked the key may be closing it at this moment.
+            with suppress(StaleError):
+                await self._accounts.replace(tenant.name, stored, stored.value.revoke(self._clock()))
         raise refuse(Reference.EAB_REFUSED, "this EAB key has ended: ask for a new one")
 
     async def _raced(self, tenant: Tenant, applicant: Applicant) -> Registered:

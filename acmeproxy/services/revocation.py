@@ -5,7 +5,6 @@ from typing import Final
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from acmeproxy.core import payload, renewal
 from acmeproxy.core.certificate import CESSATION_OF_OPERATION, KEY_COMPROMISE, Certificate
@@ -14,6 +13,7 @@ from acmeproxy.core.jwk import AccountKey
 from acmeproxy.core.problem import AcmeError, refuse
 from acmeproxy.core.reference import Reference
 from acmeproxy.core.tenant import Tenant
+from acmeproxy.core.unreadable import UNREADABLE
 from acmeproxy.services.authentication import Applicant, Principal
 from acmeproxy.services.ledger import BlockedKeys, CertificateOutcomes, Delivered, Ledger
 from acmeproxy.services.ports import Clock
@@ -146,7 +146,7 @@ def _asked(octets: bytes) -> _Asked:
     try:
         der = b64url_decode(wish.certificate)
         certificate = x509.load_der_x509_certificate(der)
-    except (NotCanonicalError, ValueError) as error:
+    except (NotCanonicalError, *UNREADABLE) as error:
         text = "certificate is not the unpadded base64url of one certificate in DER: do not send PEM"
         raise refuse(Reference.REVOCATION_SHAPE, text) from error
     return _Asked(der, certificate, _reason(wish.reason))
@@ -167,7 +167,7 @@ def _reason(given: object) -> int | None:
 def _thumbprint(certificate: x509.Certificate) -> str:
     try:
         return AccountKey.of(certificate.public_key()).thumbprint
-    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise _unknown_key() from error
 
 

@@ -141,6 +141,7 @@ class Signing:
         except SigningDeferredError as error:
             await self._look_again(step, _delay(step.intent))
             return Report("deferred", {"order": step.order.value.id, "reason": str(error)}, alarm=True)
+        found = await self._nobodys(step, found)
         for surplus in found if step.obstacle else found[1:]:
             await self._surplus.add(step.owner, surplus.leaf)
         if found and not step.obstacle:
@@ -149,6 +150,16 @@ class Signing:
             await self._look_again(step, _FIRST_DELAY * 2)
             return Report("settling", {"order": step.order.value.id})
         return await self._sign_unless(step)
+
+    async def _nobodys(self, step: Step, found: Sequence[Signed]) -> Sequence[Signed]:
+        """Leave out what another order was given: a client may order the same again with the same key."""
+        free: dict[bytes, Signed] = {}
+        for signed in found:
+            name = _name(signed.leaf)
+            known = await self._ledger.find(step.tenant.name, name) if name else None
+            if known is None or known.certificate.value.order_id == step.order.value.id:
+                free.setdefault(signed.leaf, signed)
+        return tuple(free.values())
 
     async def _sign_unless(self, step: Step) -> Report:
         if step.obstacle is None:

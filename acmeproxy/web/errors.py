@@ -28,7 +28,7 @@ async def handled(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _answer(request, _of_http(request, error))
     except StateAwayError as error:
         _LOG.warning("state.away", reason=str(error), path=request.path)
-        text = "the state store does not answer: nothing was changed, try again"
+        text = "the state store does not answer, and may have done what was asked: try again"
         return _answer(request, refuse(Reference.STATE_AWAY, text, retry_after=2))
     except Exception:  # noqa: BLE001 - the web boundary, one of two such places (design §10)
         _LOG.exception("request.failed", path=request.path)

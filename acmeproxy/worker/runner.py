@@ -1,14 +1,14 @@
 """Takes jobs, does many at a time, keeps them while it works, and lets none be lost (K7, K20)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
-from acmeproxy.core.job import JobKind
+from acmeproxy.core.job import Job, JobKind
 from acmeproxy.services.queue import Delivery, Queue
 from acmeproxy.services.stores import StateAwayError
 from acmeproxy.worker.dispatch import Dispatch
@@ -33,6 +33,7 @@ class Runner:
         self._dispatch = dispatch
         self._places = {kind: asyncio.Semaphore(limit) for kind, limit in limits.items()}
         self._held: set[Delivery] = set()
+        self._waiting: set[Job] = set()
         self._draining = asyncio.Event()
 
     def drain(self) -> None:
@@ -76,10 +77,16 @@ class Runner:
                 jobs.create_task(self._work(delivery))
 
     async def _work(self, delivery: Delivery) -> None:
-        place = self._places[delivery.job.kind]
+        place, job = self._places[delivery.job.kind], delivery.job
         waits = place.locked()
         try:
-            async with place:
+            if job in self._waiting:
+                # The sweeper enqueued it again, and the one that waits for a place will do.
+                with suppress(StateAwayError):
+                    await self._queue.finish(delivery)
+                return
+            self._waiting.add(job)
+            async with self._place(place, job):
                 if waits and self._draining.is_set():
                     return  # not begun: kept no more, it is another worker's in a moment
                 await self._dispatch(delivery.job)
@@ -88,6 +95,17 @@ class Runner:
                 await self._queue.finish(delivery)
         finally:
             self._held.discard(delivery)
+
+    @asynccontextmanager
+    async def _place(self, place: asyncio.Semaphore, job: Job) -> AsyncIterator[None]:
+        try:
+            await place.acquire()
+        finally:
+            self._waiting.discard(job)
+        try:
+            yield
+        finally:
+            place.release()
 
     async def _keep(self) -> None:
         await self._queue.keep(list(self._held))

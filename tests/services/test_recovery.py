@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from acmeproxy.core.job import JobKind
@@ -195,3 +196,21 @@ async def test_a_surplus_certificate_is_revoked_for_as_long_as_it_takes(workshop
     assert workshop.signer.revoked == [other]
     workshop.clock.move(timedelta(hours=1))
     assert await workshop.drained() == []
+
+
+async def test_what_another_order_was_given_is_not_adopted(workshop: Workshop) -> None:
+    """INV-5: a client ordered the same names with the same key twice, and the second answer was lost."""
+    owner, first = await workshop.finalized(("www.alpha.example",))
+    assert (await workshop.issue(owner, first)).outcome == "issued"
+    intent, given = workshop.signer.store[0]
+
+    owner, second = await workshop.finalized(("www.alpha.example",))
+    workshop.signer.script.append(workshop.signer.loses(signed=False))
+    assert (await workshop.issue(owner, second)).outcome == "uncertain"
+    progress = (await workshop.order(owner, second)).progress
+    assert isinstance(progress, Processing)
+    # As Vault's store would show it to whoever looks for this key.
+    workshop.signer.store[0] = (msgspec.structs.replace(intent, key=progress.intent.key), given)
+
+    assert (await workshop.issue(owner, second)).outcome == "settling"
+    assert await workshop.surplus(owner) == []

@@ -1,6 +1,7 @@
 """Certificates that were signed and not delivered, kept until Vault has revoked them (INV-5)."""
 
 import hashlib
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -9,7 +10,7 @@ from acmeproxy.adapters.redis.commit import Commit
 from acmeproxy.adapters.redis.connection import Call, Connection
 from acmeproxy.core.job import Job, JobKind
 from acmeproxy.services.ports import Clock
-from acmeproxy.services.stores import Owner
+from acmeproxy.services.stores import Owner, StaleError
 
 #: For how long it is remembered that one was revoked: no search in Vault's store takes as long (K24).
 _REVOKED_FOR: Final = timedelta(days=1)
@@ -28,10 +29,12 @@ class RedisSurplus:
         self._clock = clock
 
     async def add(self, owner: Owner, certificate: bytes) -> None:
-        """Remember one (DER), with a job to revoke it."""
+        """Remember one (DER), with a job to revoke it; one that is remembered, or revoked, stays as it is."""
         subject = subject_of(certificate)
-        commit = Commit(keys.tag(owner)).put(keys.surplus(owner, subject), certificate)
-        await commit.enqueue(_job(owner, subject), self._clock()).run(self._connection)
+        key = keys.surplus(owner, subject)
+        commit = Commit(keys.tag(owner)).require_absent(key).put(key, certificate)
+        with suppress(StaleError):
+            await commit.enqueue(_job(owner, subject), self._clock()).run(self._connection)
 
     async def get(self, owner: Owner, subject: str) -> bytes | None:
         """Return one by its job's subject."""

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from acmeproxy.core.identifier import Identifier, IdentifierType
+from acmeproxy.core.unreadable import UNREADABLE
 
 
 def parse(pem: object) -> x509.Certificate | None:
@@ -18,7 +19,7 @@ def parse(pem: object) -> x509.Certificate | None:
         return None
     try:
         return x509.load_pem_x509_certificate(pem.encode())
-    except ValueError:
+    except UNREADABLE:
         return None
 
 
@@ -42,7 +43,7 @@ def key_of(certificate: x509.Certificate) -> str:
     """Return the SHA-256 of its public key in hex, as in intents; empty for a key that we cannot read."""
     try:
         key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return ""
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
@@ -51,7 +52,7 @@ def names_of(certificate: x509.Certificate) -> frozenset[Identifier] | None:
     """Return its names, or `None` where it has none, or one that is neither of dns nor of ip."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (*UNREADABLE, x509.ExtensionNotFound):
         return None
     identifiers = [_identifier(name) for name in names]
     known = frozenset(identifier for identifier in identifiers if identifier is not None)
@@ -71,7 +72,7 @@ def signed(leaf: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Tell whether one certificate is under another's name and signature."""
     try:
         leaf.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (*UNREADABLE, InvalidSignature):
         return False
     return True
 

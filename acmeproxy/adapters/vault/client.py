@@ -152,7 +152,7 @@ class VaultClient:
                     stream=True,
                 )
                 return _read(response, largest)
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 kind = type(error).__name__
             # Raised out here, for these errors carry the request and with it the token (INV-13).
             raise LostError(kind) if call.sent else UnsentError(kind)
@@ -171,7 +171,8 @@ def _read(response: requests.Response, largest: int) -> Answer:
             raise LostError(f"an answer of more than {largest} octets")
     try:
         envelope = msgspec.json.decode(body, type=_Envelope)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # A gateway's page, or worse: an answer without anything in it.
         envelope = _Envelope()
     return Answer(
         response.status_code,

@@ -19,7 +19,7 @@ from acmeproxy.core.tenant import VaultPlace
 from acmeproxy.services.ports import Signed, SigningDeferredError
 
 # A certificate begins before it is asked for: by the role's not_before_duration, and by clocks that differ.
-_BACKDATED: Final = timedelta(seconds=120)
+_BACKDATED: Final = timedelta(hours=1)
 _PAGE: Final = 500
 _LARGEST_LIST: Final = 16 << 20
 _READ_TOGETHER: Final = 4

@@ -16,6 +16,7 @@ _OURS: Final = (
     "parsing time",
     "not_after_bound is set",
     "cannot satisfy request, as TTL",
+    "missing client token",
 )
 # A 5xx that Vault gives before it signs: sealed, no leader, or an issuer that cannot.
 _BEFORE_SIGNING: Final = (
@@ -33,7 +34,7 @@ _BEFORE_SIGNING: Final = (
 
 def verdict(answer: Answer) -> SigningDeferredError | SigningRefusedError | SigningUncertainError:
     """Return the error to raise for any answer to a sign but a certificate."""
-    if answer.status == HTTPStatus.BAD_REQUEST and not _says(answer, _OURS):
+    if answer.status == HTTPStatus.BAD_REQUEST and answer.errors and not _says(answer, _OURS):
         return SigningRefusedError(answer.reason)
     # A gateway's 502 or 504, and a 500 of unknown cause, may have come after the certificate was stored.
     after = answer.ok or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR

@@ -117,9 +117,9 @@ async def test_what_was_signed_long_before_the_first_attempt_is_not_found(
     """A client may reuse its key: the certificate of its last order is not this order's (INV-5)."""
     wanted = intent(["renewed.alpha.example"])
     assert wanted.first_attempt_at is not None
-    # Signed now and begun a minute before: 59 seconds more, and it is older than two minutes.
-    soon = msgspec.structs.replace(wanted, first_attempt_at=wanted.first_attempt_at + timedelta(seconds=55))
-    later = msgspec.structs.replace(wanted, first_attempt_at=wanted.first_attempt_at + timedelta(seconds=65))
+    # Signed now and begun a minute before: 59 minutes more, and it is older than an hour.
+    soon = msgspec.structs.replace(wanted, first_attempt_at=wanted.first_attempt_at + timedelta(minutes=58))
+    later = msgspec.structs.replace(wanted, first_attempt_at=wanted.first_attempt_at + timedelta(minutes=60))
     never = msgspec.structs.replace(wanted, first_attempt_at=None)
     async with VaultSigner(connections(hierarchy, openbao.port)) as signer:
         await signer.sign(tenant(hierarchy), wanted)

@@ -20,24 +20,22 @@
 -- and further than what the budget holds it must not go. It expires at that moment.
 local plan = cmsgpack.unpack(ARGV[1])
 
-local done = #plan.write > 0
-for _, write in ipairs(plan.write) do
-  if redis.call('GET', KEYS[write[1]]) ~= ARGV[write[2]] then
-    done = false
-    break
-  end
+local holds = true
+for _, expect in ipairs(plan.expect) do
+  local document = redis.call('GET', KEYS[expect[1]])
+  local revision = document and redis.sha1hex(document) or ''
+  if revision ~= expect[2] then holds = false end
 end
-if done then
+
+if not holds then
+  if #plan.write == 0 then return 0 end
+  for _, write in ipairs(plan.write) do
+    if redis.call('GET', KEYS[write[1]]) ~= ARGV[write[2]] then return 0 end
+  end
   -- Written once more as it is: only after a write of its own does a connection wait for the disk (INV-6).
   local first = plan.write[1]
   redis.call('SET', KEYS[first[1]], ARGV[first[2]], 'KEEPTTL')
   return 2
-end
-
-for _, expect in ipairs(plan.expect) do
-  local document = redis.call('GET', KEYS[expect[1]])
-  local revision = document and redis.sha1hex(document) or ''
-  if revision ~= expect[2] then return 0 end
 end
 
 local full, refused, longest = {}, 0, 0
