@@ -25,7 +25,7 @@ class AccountUpdate(msgspec.Struct, frozen=True):
     """RFC 8555 §7.3.2. A status other than `deactivated` is ignored (ACC-05)."""
 
     contact: tuple[str, ...] | None = None
-    status: Any = None
+    status: str | None = None
 
 
 class RequestedIdentifier(msgspec.Struct, frozen=True):

@@ -101,6 +101,8 @@ class Registration:
                 ),
                 link=((tenant.terms_of_service, "terms-of-service"),),
             )
+        if not isinstance(wish.terms_of_service_agreed, bool | None):
+            raise refuse(Reference.JWS_PAYLOAD, "termsOfServiceAgreed is true or false")
         contact = check_contact(wish.contact or ())
         account_id = self._accounts.new_id(applicant.key.thumbprint)
         key = await self._bound(tenant, applicant, wish, url, account_id)

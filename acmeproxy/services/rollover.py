@@ -52,8 +52,8 @@ class Rollover:
             text = "the new key is the key of a certificate: make another"
             raise refuse(Reference.ACCOUNT_KEY_CERTIFIED, text) from None
         except StaleError:
-            text = "the account changed at this moment: try again"
-            raise refuse(Reference.INTERNAL, text, status=503, retry_after=1) from None
+            # Of two changes at once the other one counts: the key that signed may be the old one by now.
+            raise _taken(prefix + account.id, "the account is being changed by another request") from None
         return after
 
 

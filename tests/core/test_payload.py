@@ -56,7 +56,6 @@ SHORT = NewOrder((), profile="short", replaces="a.b")
         (AccountUpdate, {"contact": None}, AccountUpdate()),
         # Any status may be sent; all but `deactivated` mean nothing (ACC-05).
         (AccountUpdate, {"status": "valid"}, AccountUpdate(status="valid")),
-        (AccountUpdate, {"status": ["deactivated"]}, AccountUpdate(status=["deactivated"])),
         (AccountUpdate, {"externalAccountBinding": {}, "id": "x", "tenant": "b"}, AccountUpdate()),
         (
             NewOrder,

@@ -41,6 +41,23 @@ async def test_other_contacts(web: Proxy) -> None:
         assert (await client.get(str(client.kid))).body == answer.body
 
 
+@pytest.mark.parametrize("status", [5, True, {}, ["deactivated"]])
+async def test_a_status_that_is_no_text_is_refused(status: object, web: Proxy) -> None:
+    """JWS-33, abuse JWS-11: nothing is coerced, and nothing changes."""
+    client = await web.account()
+    async with web.state.unchanged():
+        answer = await client.post(str(client.kid), {"status": status})
+    assert (answer.status, answer.error) == (400, "malformed")
+
+
+@pytest.mark.parametrize("agreed", ["true", 1, [], {}])
+async def test_an_agreement_that_is_no_truth_value_is_refused(agreed: object, web: Proxy) -> None:
+    """JWS-33, abuse JWS-11; where there are terms it is no agreement (NAC-07)."""
+    client = web.client()
+    answer = await client.new_account(termsOfServiceAgreed=agreed)
+    assert (answer.status, answer.error) == (400, "malformed")
+
+
 @pytest.mark.parametrize(
     "members",
     [
@@ -56,8 +73,6 @@ async def test_other_contacts(web: Proxy) -> None:
         {"status": "Deactivated"},
         {"status": ""},
         {"status": None},
-        {"status": 5},
-        {"status": ["deactivated"]},
     ],
 )
 async def test_what_no_owner_can_change(members: dict[str, object], web: Proxy) -> None:

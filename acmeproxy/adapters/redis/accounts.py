@@ -49,7 +49,12 @@ class RedisAccounts:
         entry = await self._holders.claim(tenant, account.thumbprint, account.id, self._clock())
         commit = Commit(keys.tag(owner))
         written = commit.replace(keys.account(owner), stored, account)
-        await commit.run(self._connection)
+        try:
+            await commit.run(self._connection)
+        except StaleError:
+            # Another change of this account was first: the key that was claimed in vain is free again.
+            await self._holders.release(tenant, account.thumbprint, entry)
+            raise
         try:
             await self._holders.settle(tenant, account.thumbprint, entry, account.id)
         except StaleError:

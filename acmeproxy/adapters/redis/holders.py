@@ -71,13 +71,24 @@ class Holders:
             StaleError: Somebody else took it at this moment.
         """
         entry = f"{account_id}|{now.timestamp():.3f}".encode()
+        try:
+            await self._swap(tenant, thumbprint, await self._free(tenant, thumbprint, account_id, now), entry)
+        except StaleError:
+            # Somebody was faster: look who it is.
+            await self._free(tenant, thumbprint, account_id, now)
+            raise
+        return entry
+
+    async def _free(
+        self, tenant: TenantName, thumbprint: str, account_id: AccountId, now: datetime
+    ) -> bytes | None:
+        """Return what stands where the claim would be written, if it may be written over."""
         before = await self.read(tenant, thumbprint)
         if before is not None and before.account != account_id:
             held = await self.account(tenant, thumbprint, before.octets)
             if held is not None or not before.left_over(now):
                 raise KeyTakenError(before.account)
-        await self._swap(tenant, thumbprint, before.octets if before else None, entry)
-        return entry
+        return before.octets if before else None
 
     async def settle(self, tenant: TenantName, thumbprint: str, entry: bytes, account_id: AccountId) -> None:
         """End a claim that came true.

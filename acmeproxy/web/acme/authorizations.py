@@ -17,8 +17,8 @@ from acmeproxy.web.keys import SERVICES
 async def new_authorization(request: web.Request) -> web.Response:
     """Make an authorization before any order, where a tenant lets later orders use it."""
     tenant = tenant_of(request)
-    who = await principal(request)
     present(tenant.authorization_reuse)
+    who = await principal(request)
     entity = await request.app[SERVICES].ordering.preauthorize(tenant, who)
     links, now = links_of(request), request.app[SERVICES].clock()
     shown = resources.authorization(entity, now, links)

@@ -60,10 +60,15 @@ async def _signed(request: web.Request) -> SignedRequest:
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise refuse(Reference.MEDIA_TYPE, "send the body as it is, without Content-Encoding")
     # The path as sent: what was handed out needs no escaping, so that an escaped spelling is another URL.
-    url = request.app[SERVICES].public_url + request.raw_path
+    url = request.app[SERVICES].public_url + _target(request)
     body = await _body(request)
     request.app[CROWD].enter(request)
     return SignedRequest(tenant, url, body, links.account_prefix)
+
+
+def _target(request: web.Request) -> str:
+    """Return path and query as sent, also where a client names the whole URL (RFC 9112 §3.2.2)."""
+    return request.raw_path if request.raw_path.startswith("/") else request.rel_url.raw_path_qs
 
 
 async def _body(request: web.Request) -> bytes:
