@@ -1,4 +1,4 @@
-"""A request may name the whole URL as its target (RFC 9112 §3.2.2); who it names is of no interest (HTTP-02)."""
+"""A request may name the whole URL as its target (RFC 9112 §3.2.2), whoever it names (HTTP-02)."""
 
 import pytest
 
