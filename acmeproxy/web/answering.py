@@ -8,6 +8,7 @@ from aiohttp import web
 
 from acmeproxy.core.ids import TenantName, random_id
 from acmeproxy.core.problem import ERROR_NAMESPACE
+from acmeproxy.core.reference import Reference
 from acmeproxy.web.acme.links import Links
 from acmeproxy.web.errors import Handler, handled
 from acmeproxy.web.keys import FAULT, REQUEST_ID, SERVICES
@@ -68,6 +69,8 @@ def _record(request: web.Request, response: web.StreamResponse, seconds: float) 
     metrics.http_request_duration.labels(route).observe(seconds)
     if fault:
         kind = fault.type.removeprefix(ERROR_NAMESPACE)
+        if kind == Reference.NONCE.type:
+            metrics.nonces_rejected.labels(fault.detail.partition("it is ")[2].partition(" ")[0]).inc()
         metrics.acme_errors.labels(tenant, kind, fault.detail.rpartition("[ref ")[2].rstrip("]")).inc()
     _LOG.info(
         "request.answered",

@@ -34,6 +34,7 @@ from acmeproxy.services.finalization import Finalization
 from acmeproxy.services.issuance import Issuance
 from acmeproxy.services.limiting import Limiting
 from acmeproxy.services.ordering import Ordering
+from acmeproxy.services.ports import Signer
 from acmeproxy.services.registration import Registration
 from acmeproxy.services.renewal import Renewal
 from acmeproxy.services.responding import Responding
@@ -46,6 +47,7 @@ from acmeproxy.web.app import build_app
 from acmeproxy.web.keys import Services
 from acmeproxy.wiring import validating
 from acmeproxy.worker.dispatch import Dispatch
+from acmeproxy.worker.measured import MeasuredSigner
 from acmeproxy.worker.runner import Runner
 
 _PROBE_PATIENCE: Final = timedelta(milliseconds=500)
@@ -94,7 +96,7 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
             app = build_app(services, given.server.max_requests)
         if signer is not None:
             chores.append(signer.keep_logged_in)
-            runner = _runner(given, connection, signer, metrics)
+            runner = _runner(given, connection, MeasuredSigner(signer, metrics), metrics)
             serving.on_drain = runner.drain
         yield Assembly(app, runner, tuple(chores), serving.drain)
 
@@ -203,7 +205,7 @@ def _limiting(given: settings.Settings, connection: Connection) -> Limiting:
 
 
 def _runner(
-    given: settings.Settings, connection: Connection, signer: VaultSigner, metrics: telemetry.Metrics
+    given: settings.Settings, connection: Connection, signer: Signer, metrics: telemetry.Metrics
 ) -> Runner:
     tenants = given.tenant_values()
     orders = RedisOrders(connection, utc_now)

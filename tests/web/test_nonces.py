@@ -233,3 +233,13 @@ async def test_what_the_store_forgot_is_void(web: Proxy) -> None:
     for nonce in (used, fresh):
         assert_refused(await read_with(client, nonce), 400, "badNonce")
     assert (await client.get(str(client.kid))).status == 200
+
+
+async def test_refused_nonces_are_counted_by_why(web: Proxy) -> None:
+    """An operator sees a restored store, or an attack, by this."""
+    client = await web.account()
+    nonce = await client.nonce()
+    for _ in range(2):
+        await client.get(str(client.kid), Forgery(override={"nonce": nonce}))
+    shown = (await client.send("GET", f"{web.origin}/metrics")).body.decode()
+    assert 'acmeproxy_nonce_rejected_total{reason="used"}' in shown

@@ -1,0 +1,41 @@
+"""What is asked of Vault is counted by operation and outcome."""
+
+import pytest
+
+from acmeproxy.core.order import Processing
+from acmeproxy.services.ports import SigningDeferredError, SigningRefusedError, SigningUncertainError
+from acmeproxy.telemetry import metrics
+from acmeproxy.worker.measured import MeasuredSigner
+from tests.support.stored import TENANT
+from tests.support.workshop import Workshop
+
+
+async def test_every_outcome_is_counted_and_timed(workshop: Workshop) -> None:
+    counted = metrics("test")
+    signer = MeasuredSigner(workshop.signer, counted)
+    owner, order = await workshop.finalized(("www.alpha.example",))
+    progress = (await workshop.order(owner, order)).progress.__class__
+    assert progress is Processing
+    tenant = workshop.tenants[TENANT]
+    marked = order.attempt(workshop.clock())
+    assert isinstance(marked.progress, Processing)
+    intent = marked.progress.intent
+
+    signed = await signer.sign(tenant, intent)
+    await signer.find(tenant, intent)
+    await signer.revoke(tenant, signed.leaf)
+    for deed, error in (
+        (workshop.signer.defers(), SigningDeferredError),
+        (workshop.signer.loses(signed=False), SigningUncertainError),
+        (workshop.signer.refuses(), SigningRefusedError),
+    ):
+        workshop.signer.script.append(deed)
+        with pytest.raises(error):
+            await signer.sign(tenant, intent)
+
+    text = counted.render().decode()
+    for code in ("ok", "deferred", "uncertain", "refused"):
+        assert f'acmeproxy_vault_requests_total{{code="{code}",op="sign"}} 1.0' in text
+    assert 'acmeproxy_vault_requests_total{code="ok",op="revoke"} 1.0' in text
+    assert 'acmeproxy_vault_request_duration_seconds_count{op="sign"} 4.0' in text
+    assert 'acmeproxy_vault_request_duration_seconds_count{op="find"} 1.0' in text
