@@ -148,9 +148,7 @@ class _NoNames(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        raise NotImplementedError(
-            f"a name was to be resolved behind the egress policy: {host} {port} {family}"
-        )
+        raise RuntimeError(f"a name was to be resolved behind the egress policy: {host} {port} {family}")
 
     async def close(self) -> None:
         """Close nothing."""
