@@ -7,6 +7,8 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from tests.support.connections import connections
+
 _CHUNK = 1 << 16
 _DEADLINE = 10
 
@@ -123,17 +125,5 @@ class _Link:
 async def cutting_proxy(upstream: int) -> AsyncIterator[CuttingProxy]:
     """Run a proxy in front of a port of loopback until the context ends."""
     proxy = CuttingProxy(upstream)
-    connections: list[asyncio.Task[None]] = []
-
-    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.append(asyncio.ensure_future(proxy.serve(reader, writer)))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
+    async with connections(proxy.serve) as proxy.port:
         yield proxy
-    finally:
-        server.close()
-        for connection in connections:
-            connection.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)

@@ -60,8 +60,9 @@ async def hostile_http(
     try:
         yield target
     finally:
-        await target.hang_up()
         server.close()
+        await asyncio.sleep(0)  # what was accepted last takes its first step, and is known to hang_up
+        await target.hang_up()
         await server.wait_closed()
 
 

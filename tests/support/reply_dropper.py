@@ -5,6 +5,8 @@ import enum
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.support.connections import connections
+
 _CHUNK = 1 << 20
 
 
@@ -86,17 +88,5 @@ async def _replies(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, m
 async def reply_dropper(upstream: int) -> AsyncIterator[ReplyDropper]:
     """Run one in front of a port of loopback until the context ends."""
     dropper = ReplyDropper(upstream)
-    connections: set[asyncio.Task[None]] = set()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.add(asyncio.ensure_future(dropper.serve(reader, writer)))
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    dropper.port = server.sockets[0].getsockname()[1]
-    try:
+    async with connections(dropper.serve) as dropper.port:
         yield dropper
-    finally:
-        server.close()
-        for connection in connections:
-            connection.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)

@@ -6,6 +6,8 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from tests.support.connections import connections
+
 TOKEN_WITHOUT_END = {"data": {"ttl": 0, "renewable": False}}
 
 
@@ -63,17 +65,5 @@ async def canned_vault(
 ) -> AsyncIterator[CannedVault]:
     """Answer on a free port until the context ends; `drip` is seconds between octets."""
     vault = CannedVault(answer, drip)
-    connections: list[asyncio.Task[None]] = []
-
-    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.append(asyncio.ensure_future(vault.serve(reader, writer)))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    vault.port = server.sockets[0].getsockname()[1]
-    try:
+    async with connections(vault.serve, tls) as vault.port:
         yield vault
-    finally:
-        server.close()
-        for connection in connections:
-            connection.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
