@@ -47,9 +47,7 @@ async def cross_signed(server: OpenBao, directory: Path, tenant: str, suffix: st
     other = _signed(authority.subject, public, name, key)
     bundle = {"pem_bundle": other.public_bytes(Encoding.PEM).decode()}
     await as_root(server, "POST", "pki/issuers/import/cert", namespace, bundle)
-    roots = directory.with_name(
-        f"{directory.name}-{tenant}-roots.pem"
-    )  # what provisioning wrote stays as it is
+    roots = directory.with_name(f"{directory.name}-{tenant}-roots.pem")
     roots.write_bytes(hierarchy.root.read_bytes() + root.public_bytes(Encoding.PEM))
     return CrossSigned(hierarchy.tenants[tenant], other.public_bytes(Encoding.DER), hierarchy.root, roots)
 
