@@ -8,6 +8,7 @@ from tests.support.acme_client import Answer
 URN = "urn:ietf:params:acme:error:"
 
 #: The registered types and the statuses that each is sent with (RFC 8555 §9.7.4 and its successors).
+#: No other is sent (PRB-04).
 TYPES: dict[str, set[int]] = {
     "accountDoesNotExist": {400},
     "alreadyReplaced": {409},
@@ -26,7 +27,9 @@ TYPES: dict[str, set[int]] = {
     "invalidProfile": {400},
     "malformed": {400, 404, 405, 409, 413, 415},
     "orderNotReady": {403},
+    # 503 is for a server that is busy with others, as the largest CA answers it.
     "rateLimited": {429, 503},
+    # 403 is for a pre-authorization (RFC 8555 §7.4.1).
     "rejectedIdentifier": {400, 403},
     "serverInternal": {500, 503},
     "tls": {400},
