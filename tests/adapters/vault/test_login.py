@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
@@ -33,6 +35,18 @@ async def approle(openbao: OpenBao, name: str, **body: object) -> AppRoleLogin:
 
 def through(proxy: CuttingProxy, login: AppRoleLogin | TokenLogin) -> VaultSigner:
     return VaultSigner({ALPHA: VaultConnection(f"http://127.0.0.1:{proxy.port}", login, "admin/alpha")})
+
+
+@asynccontextmanager
+async def kept(proxy: CuttingProxy, login: AppRoleLogin) -> AsyncIterator[VaultSigner]:
+    """Stay logged in while the context lasts."""
+    async with through(proxy, login) as signer:
+        keeping = asyncio.ensure_future(signer.keep_logged_in())
+        try:
+            yield signer
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
 
 
 async def test_many_at_once_log_in_once(openbao: OpenBao, hierarchy: Hierarchy) -> None:
@@ -105,33 +119,24 @@ async def test_a_missing_policy_is_no_reason_to_log_in_again_and_again(
 async def test_a_token_is_kept_alive_while_nobody_signs(openbao: OpenBao, hierarchy: Hierarchy) -> None:
     """Its period is two seconds; after two renewals it is older than that, and still the same."""
     login = await approle(openbao, "brief", token_period="2s")
-    async with cutting_proxy(openbao.port) as proxy, through(proxy, login) as signer:
-        keeping = asyncio.ensure_future(signer.keep_logged_in())
+    async with cutting_proxy(openbao.port) as proxy, kept(proxy, login) as signer:
         await proxy.until(RENEWAL, 2)
         assert (await signer.sign(tenant(hierarchy), intent(["www.alpha.example"]))).leaf
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
         assert proxy.count(LOGIN) == 1
 
 
 async def test_a_token_near_its_last_hour_is_replaced(openbao: OpenBao, hierarchy: Hierarchy) -> None:
     """The lease that the renewal gives is shorter than the last: a new login is due."""
     login = await approle(openbao, "mortal", token_ttl="2s", token_max_ttl="3s")
-    async with cutting_proxy(openbao.port) as proxy, through(proxy, login) as signer:
-        keeping = asyncio.ensure_future(signer.keep_logged_in())
+    async with cutting_proxy(openbao.port) as proxy, kept(proxy, login) as signer:
         await proxy.until(LOGIN, 2)
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
         assert (await signer.sign(tenant(hierarchy), intent(["www.alpha.example"]))).leaf
 
 
 async def test_a_batch_token_is_replaced_and_not_renewed(openbao: OpenBao, hierarchy: Hierarchy) -> None:
     login = await approle(openbao, "batch", token_type="batch", token_ttl="2s")
-    async with cutting_proxy(openbao.port) as proxy, through(proxy, login) as signer:
-        keeping = asyncio.ensure_future(signer.keep_logged_in())
+    async with cutting_proxy(openbao.port) as proxy, kept(proxy, login) as signer:
         await proxy.until(LOGIN, 2)
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
         assert (await signer.sign(tenant(hierarchy), intent(["www.alpha.example"]))).leaf
         assert proxy.count(RENEWAL) == 0
 
