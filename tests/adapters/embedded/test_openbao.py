@@ -1,7 +1,6 @@
 import json
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,7 @@ def names(directory: Path) -> list[str]:
 
 
 async def test_it_is_open_and_keeps_nothing(tmp_path: Path) -> None:
-    begin = time.monotonic()
     async with running_openbao(tmp_path) as server:
-        assert time.monotonic() - begin < 3
         health = await as_root(server, "GET", "sys/health")
         assert (health["initialized"], health["sealed"], health["standby"]) == (True, False, False)
         assert server.address == f"http://127.0.0.1:{server.port}"
