@@ -2,7 +2,7 @@
 
 import asyncio
 import enum
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -85,7 +85,7 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
             limit = given.vault.max_in_flight
             signer = await stack.enter_async_context(VaultSigner(_vaults(given), limit))
         metrics = telemetry.metrics(__version__)
-        serving = _Serving(connection, signer, given.tenant_values().keys())
+        serving = _Serving(connection, signer)
         chores: list[Callable[[], Coroutine[None, None, None]]] = []
         app = runner = None
         if role is not Role.WORKER:
@@ -119,10 +119,9 @@ async def certificates(given: settings.Settings) -> AsyncIterator[Certificates]:
 class _Serving:
     """What `/readyz` tells."""
 
-    def __init__(self, connection: Connection, signer: VaultSigner | None, tenants: Collection[str]) -> None:
+    def __init__(self, connection: Connection, signer: VaultSigner | None) -> None:
         self._connection = connection
         self._signer = signer
-        self._tenants = tenants
         self._draining = False
         self.on_drain: Callable[[], None] = lambda: None
 
@@ -140,13 +139,7 @@ class _Serving:
 
     async def _vaults(self) -> Mapping[str, str]:
         """Ask every tenant's Vault, but for no longer than whoever probes us will wait."""
-        if self._signer is None:
-            return {}
-        try:
-            async with asyncio.timeout(_PROBE_PATIENCE.total_seconds()):
-                return await self._signer.health()
-        except TimeoutError:
-            return dict.fromkeys(self._tenants, "one of the tenants' Vaults gave no answer in time")
+        return await self._signer.health(_PROBE_PATIENCE) if self._signer else {}
 
 
 def _state(given: settings.Settings) -> AbstractAsyncContextManager[Connection]:

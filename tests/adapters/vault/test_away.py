@@ -1,6 +1,7 @@
 import asyncio
 import socket
 import ssl
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from acmeproxy.core.ids import TenantName
 from acmeproxy.core.tenant import Names, Tenant, VaultPlace
 from acmeproxy.services.ports import SigningDeferredError
 from tests.adapters.vault.canned_vault import canned_vault, http_answer
+from tests.support.connections import connections as accepting
 from tests.support.openbao import SUFFIXES, as_root, connections, intent, tenant
 
 AWAY = Tenant(TenantName("away"), VaultPlace("pki", "acme"), Names())
@@ -48,6 +50,19 @@ async def test_sealed_and_stopped_are_deferred_and_open_again_signs(tmp_path: Pa
             with pytest.raises(SigningDeferredError):
                 await signer.revoke(tenant(pki), first.leaf)
             assert "ok" not in (await signer.health()).values()
+
+
+async def test_a_silent_vault_of_one_tenant_says_nothing_of_the_others(
+    openbao: OpenBao, hierarchy: Hierarchy
+) -> None:
+    async def silence(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with accepting(silence) as port:
+        lost = VaultConnection(f"http://127.0.0.1:{port}", TokenLogin(Secret("s.token")))
+        async with VaultSigner({**connections(hierarchy, openbao.port), AWAY.name: lost}) as signer:
+            states = await signer.health(timedelta(seconds=2))
+    assert states == {"alpha": "ok", "beta": "ok", "away": "no answer in time"}
 
 
 async def test_a_name_that_does_not_resolve_is_deferred() -> None:
