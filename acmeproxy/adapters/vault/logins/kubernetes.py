@@ -10,7 +10,8 @@ _REFUSED = {
     403: "the service account or its namespace is not bound to the role, or Kubernetes does not know the"
     " token, or the Kubernetes API did not answer Vault, or there is no such method at this mount:"
     " Vault's own log at level debug tells which",
-    500: "the method is not configured: vault write auth/<mount>/config kubernetes_host=...",
+    500: "the method is not configured (vault write auth/<mount>/config kubernetes_host=...),"
+    " or the JWT is of another kind than a service account's",
 }
 
 
