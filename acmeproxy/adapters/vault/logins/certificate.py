@@ -12,6 +12,7 @@ from acmeproxy.adapters.vault.logins.method import Role, lease_of
 _REFUSED = {
     400: "no role takes this certificate (its CA, names or validity), or Vault did not see it: vault.address"
     " must be https, and what stands before Vault must pass TLS on instead of ending it",
+    500: "the certificate has no common name, of which Vault makes the name of who logs in",
     403: "there is no certificate method at this mount in this namespace",
 }
 
