@@ -58,9 +58,11 @@ class Door:
             async with asyncio.timeout(self._connection.deadline.total_seconds()):
                 return Secret(await self._gate.reveal(secret))
         except UnreadableSecretError as error:
-            raise SigningDeferredError(f"no login without its secret: {error}") from None
+            why = str(error)
         except TimeoutError:
-            raise SigningDeferredError("no login without its secret, which was not read in time") from None
+            why = "it was not read in time"
+        # Raised out here, for the traceback of the first error may know what was in the file (INV-13).
+        raise SigningDeferredError(f"no login without its secret: {why}")
 
     async def present(self, certificate: Path, key: Path) -> None:
         """Show a client certificate from now on: the one that is in these files now, at new connections.
