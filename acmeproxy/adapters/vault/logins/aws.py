@@ -6,6 +6,7 @@ find them: to the instance's metadata service, or to STS for a web identity.
 
 import base64
 import json
+import logging
 from collections.abc import Mapping
 
 from acmeproxy.adapters.vault.connection import AwsLogin, Confidential, UnreadableSecretError
@@ -49,6 +50,8 @@ class AwsMethod(Role):
             raise UnreadableSecretError(
                 "signing for AWS needs botocore: pip install 'acmeproxy[aws]'"
             ) from None
+        # At level debug it writes down what it signs, and a session's token is part of that (INV-13).
+        logging.getLogger("botocore").setLevel(logging.INFO)
         # A new one each time: a session does not notice that a file of credentials was replaced.
         here = session.Session()
         here.set_default_client_config(
