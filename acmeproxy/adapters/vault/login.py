@@ -68,7 +68,7 @@ class Login:
                 pause = max(pause, error.retry_after.total_seconds() if error.retry_after else 0)
                 if str(error) != told:
                     told = str(error)
-                    _LOG.warning("not logged in to vault", **self._where, why=told)
+                    _LOG.warning("login to vault fails", **self._where, why=told)
             else:
                 told = ""
                 pause = max(1.0, (self._lease.renew if self._lease else 0) - time.monotonic())
@@ -158,7 +158,8 @@ class Login:
         """Count a refusal: asking at full speed could lock the role out, and helps nobody."""
         answer = refusal.answer
         pause = answer.retry_after
-        if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN}:
+        # An answer that is good, and of no use, will be the same at once.
+        if answer.ok or answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN}:
             self._refusals += 1
             pause = timedelta(seconds=min(2**self._refusals, _LONGEST_BAN))
             self._banned_until = time.monotonic() + pause.total_seconds()

@@ -31,6 +31,7 @@ from tests.adapters.vault.logging_in import (
     revoke_tokens,
     write_role,
 )
+from tests.adapters.vault.scripted_vault import scripted_vault
 from tests.support.bao_agent import bao_agent, bao_proxy
 from tests.support.cutting_proxy import cutting_proxy
 from tests.support.eventually import eventually
@@ -152,18 +153,12 @@ async def test_a_listener_adds_the_token(
     assert proxy.count(b"renew-self") == 0
 
 
-async def test_what_a_listener_refuses_is_asked_once(
-    openbao: OpenBao, hierarchy: Hierarchy, approle: AppRoleLogin, tmp_path: Path
-) -> None:
+async def test_what_a_listener_refuses_is_asked_once() -> None:
     """Its token is its own affair: we have no better one."""
-    assert hierarchy.tenants
-    async with (
-        bao_proxy(openbao, approle, NAMESPACE, tmp_path) as address,
-        cutting_proxy(int(address.rpartition(":")[2])) as proxy,
-        logging_in(f"http://127.0.0.1:{proxy.port}", AgentLogin()) as keeper,
-    ):
-        assert (await keeper.ask("get", "pki/config/urls")).status == 403
-        assert proxy.count(b"GET /v1/pki/config/urls") == 1
+    denied = http_answer(403, {"errors": ["permission denied"]})
+    async with scripted_vault([], denied) as vault, logging_in(vault.address, AgentLogin()) as keeper:
+        assert (await keeper.ask("get", "pki/roles/acme")).status == 403
+        assert len(vault.requests) == 1
 
 
 async def test_keeping_a_login_that_an_agent_has_asks_nothing() -> None:
