@@ -12,7 +12,7 @@ from acmeproxy.settings.lines import key_lines
 from acmeproxy.settings.mistake import Mistake, Path
 from acmeproxy.settings.redis import holds_password
 from acmeproxy.settings.schema import Key, generic, keys
-from acmeproxy.settings.values import Word
+from acmeproxy.settings.values import FileWord, Word
 
 _KEYS = {key.path: key for key in keys()}
 _FILE = "_file"
@@ -111,7 +111,7 @@ def _settle(leaf: Leaf, directory: FilePath) -> Leaf:
     if content and content.from_file and leaf.path[-1].endswith(_FILE):
         path = directory / leaf.value
         text = files.read_secret(path) if content.secret else files.read(path)[0].strip()
-        return Leaf((*leaf.path[:-1], content.path[-1]), Word(text), leaf.origin)
+        return Leaf((*leaf.path[:-1], content.path[-1]), FileWord(text, path.absolute()), leaf.origin)
     key = _KEYS.get(generic(leaf.path))
     if key and key.file and leaf.value:
         return _existing(leaf, key, directory / leaf.value)

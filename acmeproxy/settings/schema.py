@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from acmeproxy.core.ids import TenantName
 from acmeproxy.core.tenant import Tenant
+from acmeproxy.settings.login import LoginSettings
 from acmeproxy.settings.mistake import Mistake, Path, SettingsError
 from acmeproxy.settings.redis import RedisSettings
 from acmeproxy.settings.section import RefusedError, Section
@@ -19,7 +20,7 @@ from acmeproxy.settings.server import LogSettings, ServerSettings
 from acmeproxy.settings.tenants import Name, TenantSettings
 from acmeproxy.settings.validation import ValidationSettings
 from acmeproxy.settings.values import PrivateFile
-from acmeproxy.settings.vault import LoginSettings, VaultSettings
+from acmeproxy.settings.vault import VaultSettings
 
 ANY_NAME = "NAME"
 ANY_PROFILE = "PROFILE"

@@ -11,6 +11,7 @@ from acmeproxy.core.identifier import dns_name
 from acmeproxy.core.ids import TenantName
 from acmeproxy.core.tenant import Names, Tenant, VaultPlace
 from acmeproxy.settings.limits import LimitsSettings
+from acmeproxy.settings.login import LoginSettings
 from acmeproxy.settings.profiles import Profiles
 from acmeproxy.settings.section import Section
 from acmeproxy.settings.values import (
@@ -24,7 +25,6 @@ from acmeproxy.settings.values import (
     VaultName,
     VaultNames,
 )
-from acmeproxy.settings.vault import LoginSettings
 
 _NAME: Final = re.compile(r"[a-z0-9-]{1,63}")
 

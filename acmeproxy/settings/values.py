@@ -9,7 +9,7 @@ import json
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr
 
@@ -35,6 +35,27 @@ class Word(str):
     """A value without a type: from the environment or the command line."""
 
     __slots__ = ()
+
+
+class FileWord(Word):
+    """A secret that was read from a file of its own."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, text: str, path: Path) -> None:  # noqa: ARG002 - `str` takes it
+        self.path = path
+
+    def __new__(cls, text: str, path: Path) -> Self:  # noqa: ARG004 - `__init__` takes it
+        """Make the text."""
+        return super().__new__(cls, text)
+
+
+class FileSecret(SecretStr):
+    """A secret as its file had it when the settings were loaded."""
+
+    def __init__(self, text: str, path: Path) -> None:
+        super().__init__(text)
+        self.path = path
 
 
 class PrivateFile:
@@ -65,12 +86,12 @@ def _words(value: Word) -> object:
         raise ValueError("must be a JSON array, or words with commas between them") from None
 
 
-def _secret(value: object) -> object:
+def _secret(value: object) -> SecretStr:
     if not isinstance(value, str):
         raise ValueError("must be text in quotes")  # noqa: TRY004 - pydantic collects ValueErrors only
     if not value or not value.isprintable():
         raise ValueError("must not be empty or hold control characters")
-    return SecretStr(str(value))
+    return FileSecret(str(value), value.path) if isinstance(value, FileWord) else SecretStr(str(value))
 
 
 def _path(value: object) -> Path:
@@ -155,7 +176,7 @@ Count = Annotated[int, BeforeValidator(_number), Field(ge=1, le=1000)]
 Capacity = Annotated[int, BeforeValidator(_number), Field(ge=1, le=100_000)]
 Port = Annotated[int, BeforeValidator(_number), Field(ge=1, le=65535)]
 Items = BeforeValidator(_items)
-Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+Secret = Annotated[SecretStr, PlainValidator(_secret)]
 PublicPath = Annotated[Path, PlainValidator(_path)]
 PrivatePath = Annotated[Path, PlainValidator(_path), PrivateFile()]
 Networks = Annotated[tuple[Annotated[Network, PlainValidator(_network)], ...], Items]

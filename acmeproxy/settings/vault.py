@@ -1,40 +1,15 @@
-"""The table `[vault]`, and how to log in there."""
+"""The table `[vault]`."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import PlainValidator, ValidationInfo, field_validator, model_validator
+from pydantic import PlainValidator, ValidationInfo, field_validator
 
 from acmeproxy.settings.address import is_loopback, parse_url, root_url
+from acmeproxy.settings.login import LoginSettings
 from acmeproxy.settings.section import Section
-from acmeproxy.settings.values import Count, Flag, Present, PublicPath, Secret, Timeout, VaultNames
-
-
-class LoginSettings(Section):
-    """`[vault.login]` and `[tenants.NAME.vault.login]`: a token, or an AppRole.
-
-    Without `method`, a `role_id` means approle and anything else a token.
-    """
-
-    method: Literal["token", "approle"] = "token"
-    mount: Annotated[VaultNames, Present] = "approle"
-    role_id: Annotated[str, Present] | None = None
-    secret_id: Secret | None = None
-    token: Secret | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _method_of_what_is_given(cls, given: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
-        if isinstance(given, dict) and "method" not in given and "role_id" in given:
-            return {**given, "method": "approle"}
-        return given
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The keys without which nobody can log in; the web role needs none of them."""
-        needed = ("token",) if self.method == "token" else ("role_id", "secret_id")
-        return tuple(key for key in needed if getattr(self, key) is None)
+from acmeproxy.settings.values import Count, Flag, PublicPath, Timeout, VaultNames
 
 
 class VaultSettings(Section):

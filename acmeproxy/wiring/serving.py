@@ -24,7 +24,7 @@ from acmeproxy.adapters.redis.limits import RedisLimits
 from acmeproxy.adapters.redis.orders import RedisOrders
 from acmeproxy.adapters.redis.outcomes import RedisOutcomes
 from acmeproxy.adapters.redis.surplus import RedisSurplus
-from acmeproxy.adapters.vault.connection import AppRoleLogin, Secret, TokenLogin, VaultConnection
+from acmeproxy.adapters.vault.connection import VaultConnection
 from acmeproxy.adapters.vault.signer import VaultSigner
 from acmeproxy.core.ids import TenantName
 from acmeproxy.services.administration import Administration
@@ -46,6 +46,7 @@ from acmeproxy.services.validation import Retries, Validation
 from acmeproxy.web.app import build_app
 from acmeproxy.web.keys import Services
 from acmeproxy.wiring import validating
+from acmeproxy.wiring.logins import login_of
 from acmeproxy.worker.dispatch import Dispatch
 from acmeproxy.worker.measured import MeasuredSigner
 from acmeproxy.worker.runner import Runner
@@ -234,8 +235,8 @@ def _vaults(given: settings.Settings) -> Mapping[TenantName, VaultConnection]:
     vault = given.vault
     return {
         name: VaultConnection(
-            address=vault.address,
-            login=_login(given.login(name)),
+            address=given.login(name).address or vault.address,
+            login=login_of(given.login(name)),
             namespace=tenant.vault.namespace,
             ca=str(vault.ca) if vault.ca else None,
             connect_timeout=vault.timeout / 5,
@@ -245,13 +246,6 @@ def _vaults(given: settings.Settings) -> Mapping[TenantName, VaultConnection]:
         )
         for name, tenant in given.tenant_values().items()
     }
-
-
-def _login(login: settings.LoginSettings) -> TokenLogin | AppRoleLogin:
-    if login.method == "token":
-        return TokenLogin(Secret(login.token.get_secret_value() if login.token else ""))
-    secret_id = login.secret_id.get_secret_value() if login.secret_id else ""
-    return AppRoleLogin(login.role_id or "", Secret(secret_id), login.mount)
 
 
 def _anchors(given: settings.Settings) -> Mapping[TenantName, Sequence[bytes]]:

@@ -78,7 +78,9 @@ def test_openbaos_names_win_over_vaults_and_our_own_over_both(tmp_path: Path) ->
 def test_a_secret_can_lie_in_a_file(variable: str, tmp_path: Path) -> None:
     path = secret_file(tmp_path, "token", "hvs.token")
     settings = load(write(tmp_path), {variable: str(path)})
-    assert settings.vault.login.token == SecretStr("hvs.token")
+    token = settings.vault.login.token
+    assert token is not None
+    assert token.get_secret_value() == "hvs.token"
     assert settings.origin(("vault", "login", "token")) == variable
 
 

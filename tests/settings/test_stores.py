@@ -87,7 +87,7 @@ def test_vaults_address_is_scheme_host_and_port(address: str, tmp_path: Path) ->
         ('token = "t"', "token", []),
         ('role_id = "r"\nsecret_id = "s"', "approle", []),
         ('role_id = "r"', "approle", ["vault.login.secret_id"]),
-        ('method = "token"\nrole_id = "r"', "token", ["vault.login.token"]),
+        ('secret_id = "s"', "approle", ["vault.login.role_id"]),
         ('method = "approle"\ntoken = "t"', "approle", ["vault.login.role_id", "vault.login.secret_id"]),
     ],
 )

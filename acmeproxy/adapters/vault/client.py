@@ -98,9 +98,14 @@ class Gate:
 
 
 class VaultClient:
-    """Asks one Vault in one namespace. Follows no redirect and repeats nothing (VLT-06)."""
+    """Asks one Vault in one namespace. Follows no redirect and repeats nothing (VLT-06).
 
-    def __init__(self, connection: VaultConnection, gate: Gate) -> None:
+    `certificate` is the paths of a client certificate and its key, read at every new connection.
+    """
+
+    def __init__(
+        self, connection: VaultConnection, gate: Gate, certificate: tuple[str, str] | None = None
+    ) -> None:
         verify = connection.ca or True
         self._deadline = connection.deadline
         self._gate = gate
@@ -111,6 +116,7 @@ class VaultClient:
             token="",
             namespace=connection.namespace or None,
             verify=verify,
+            cert=certificate,
             timeout=(connection.connect_timeout.total_seconds(), connection.read_timeout.total_seconds()),
             allow_redirects=False,
             session=self._session,

@@ -1,15 +1,19 @@
 """How a tenant's Vault is reached, and how we log in: configuration, never a request's (INV-4)."""
 
 import ipaddress
+import os
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 Reveal = Callable[[], str]
 """Returns a secret when called, so that the secret itself is in no value that could be printed (INV-13)."""
+
+_LARGEST_SECRET: Final = 1 << 16
 
 
 class Secret:
@@ -37,22 +41,117 @@ class Confidential(dict[str, Any]):
         return "Confidential(***)"
 
 
+class SecretFile:
+    """A secret in a file that somebody else replaces: read whenever it is called for."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self) -> str:
+        """Return the secret without the line's end.
+
+        Raises:
+            UnreadableSecretError: There is no such file, or no line of text in it.
+        """
+        try:
+            # What is no regular file must not hold a thread until somebody writes into it.
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                octets = file.read(_LARGEST_SECRET + 1) or b""
+        except OSError as error:
+            raise UnreadableSecretError(f"the file {self.path} cannot be read: {error.strerror}") from None
+        if len(octets) > _LARGEST_SECRET:
+            raise UnreadableSecretError(f"the file {self.path} is too large for a secret")
+        text = octets.decode("ascii", "replace").strip()
+        if not text or not text.isascii() or not text.isprintable():
+            raise UnreadableSecretError(f"the file {self.path} is not one line of text")
+        return text
+
+    def __repr__(self) -> str:
+        """Show where it is."""
+        return f"SecretFile({str(self.path)!r})"
+
+
+class UnreadableSecretError(Exception):
+    """A secret is not to be had; the text says where it should be and nothing of it."""
+
+
 class TokenLogin(msgspec.Struct, frozen=True):
-    """A token that somebody else made; it is asked for again when Vault refuses it (an agent's sink file)."""
+    """A token that somebody else made; it is asked for again when Vault refuses it (an agent's sink file).
+
+    `look_again` is how long a replaced token may go unnoticed; `None` for one that never changes.
+    """
 
     token: Reveal
+    look_again: timedelta | None = None
 
 
 class AppRoleLogin(msgspec.Struct, frozen=True):
     """A role id and its secret id, at a mount.
 
-    `namespace` is where the AppRole lives if not in the tenant's own; its token then works below.
+    `namespace` is where the AppRole lives if not in the tenant's own; its token then works below. If
+    `wrapped`, what is revealed is a wrapping token, a secret id of `role` inside (of any, if that is empty).
     """
 
     role_id: str
     secret_id: Reveal
     mount: str = "approle"
     namespace: str | None = None
+    wrapped: bool = False
+    role: str = ""
+
+
+class KubernetesLogin(msgspec.Struct, frozen=True):
+    """A role and the token of a pod's service account."""
+
+    role: str
+    jwt: Reveal
+    mount: str = "kubernetes"
+    namespace: str | None = None
+
+
+class JwtLogin(msgspec.Struct, frozen=True):
+    """A role and a JWT of an issuer that Vault trusts; without a role, the mount's default one."""
+
+    role: str
+    jwt: Reveal
+    mount: str = "jwt"
+    namespace: str | None = None
+
+
+class CertificateLogin(msgspec.Struct, frozen=True):
+    """A client certificate and its key, PEM files; without a role, Vault takes any that fits."""
+
+    certificate: Path
+    key: Path
+    role: str = ""
+    mount: str = "cert"
+    namespace: str | None = None
+
+
+class AwsLogin(msgspec.Struct, frozen=True):
+    """A role and whatever IAM credentials this machine has; without a role, that of the principal's name.
+
+    `region` chooses the STS endpoint that the request is signed for, empty the global one; `server_id` is the
+    value that Vault wants in `X-Vault-AWS-IAM-Server-ID`.
+    """
+
+    role: str = ""
+    region: str = ""
+    server_id: str = ""
+    mount: str = "aws"
+    namespace: str | None = None
+
+
+class AgentLogin(msgspec.Struct, frozen=True):
+    """None of ours: what listens at the address is a Vault Agent or `bao proxy`, which adds its own token."""
+
+
+LoginMethod = (
+    TokenLogin | AppRoleLogin | KubernetesLogin | JwtLogin | CertificateLogin | AwsLogin | AgentLogin
+)
 
 
 class VaultConnection(msgspec.Struct, frozen=True):
@@ -67,7 +166,7 @@ class VaultConnection(msgspec.Struct, frozen=True):
     """
 
     address: str
-    login: TokenLogin | AppRoleLogin
+    login: LoginMethod
     namespace: str = ""
     ca: str | None = None
     connect_timeout: timedelta = timedelta(seconds=3)

@@ -2,57 +2,38 @@
 
 import asyncio
 import math
-import random
 import time
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
+import structlog
 
 from acmeproxy.adapters.vault.client import Answer, Gate, VaultClient
-from acmeproxy.adapters.vault.connection import (
-    AppRoleLogin,
-    Confidential,
-    Reveal,
-    Secret,
-    TokenLogin,
-    VaultConnection,
-)
-from acmeproxy.adapters.vault.transport import LostError, UnsentError
+from acmeproxy.adapters.vault.connection import Secret, VaultConnection
+from acmeproxy.adapters.vault.door import Door
+from acmeproxy.adapters.vault.lease import Lease, granted
+from acmeproxy.adapters.vault.logins.method import RefusedLoginError
+from acmeproxy.adapters.vault.logins.methods import method as method_of
 from acmeproxy.services.ports import SigningDeferredError
 
-_RENEW_AFTER: Final = 2 / 3
-_JITTER: Final = 0.1
+_LOG: Final = structlog.get_logger()
 _FRESH_SECONDS: Final = 60
 _LONGEST_BAN: Final = 60
 _AGAIN_SECONDS: Final = 5
 _LONGEST_SLEEP: Final = 3600
 
 
-class _Lease(msgspec.Struct, frozen=True):
-    """A token and, in seconds of the monotonic clock, when it was made, shall be renewed and will be dead."""
-
-    token: Secret
-    born: float
-    renew: float
-    dead: float
-    renewable: bool
-    length: float
-
-
 class Login:
     """Asks Vault as one tenant. Logs in when first asked, once however many ask at once."""
 
     def __init__(self, connection: VaultConnection, gate: Gate) -> None:
-        self._method = connection.login
-        self._gate = gate
+        self._where = {"address": connection.address, "namespace": connection.namespace}
+        self._method = method_of(connection.login)
         self._client = VaultClient(connection, gate)
-        self._door = self._client
-        if isinstance(self._method, AppRoleLogin) and self._method.namespace is not None:
-            elsewhere = msgspec.structs.replace(connection, namespace=self._method.namespace)
-            self._door = VaultClient(elsewhere, gate)
-        self._lease: _Lease | None = None
+        self._door = Door(connection, gate)
+        self._lease: Lease | None = None
         self._turn = asyncio.Lock()
         self._refusals = 0
         self._banned_until = -math.inf
@@ -77,14 +58,22 @@ class Login:
 
     async def keep(self) -> None:
         """Stay logged in until cancelled: a token that nobody uses for a while would die unrenewed."""
+        told = ""
         while True:
             pause = float(_AGAIN_SECONDS)
             try:
                 await self._token()
+                await self._notice()
             except SigningDeferredError as error:
                 pause = max(pause, error.retry_after.total_seconds() if error.retry_after else 0)
+                if str(error) != told:
+                    told = str(error)
+                    _LOG.warning("login to vault fails", **self._where, why=told)
             else:
+                told = ""
                 pause = max(1.0, (self._lease.renew if self._lease else 0) - time.monotonic())
+                if self._method.look_again is not None:
+                    pause = min(pause, self._method.look_again.total_seconds())
             await asyncio.sleep(min(pause, _LONGEST_SLEEP))
 
     def close(self) -> None:
@@ -92,7 +81,7 @@ class Login:
         self._client.close()
         self._door.close()
 
-    async def _token(self) -> Secret:
+    async def _token(self) -> Secret | None:
         if (lease := self._current()) is not None:
             return lease.token
         async with self._turn:
@@ -100,11 +89,11 @@ class Login:
             self._lease = lease
             return lease.token
 
-    def _current(self) -> _Lease | None:
+    def _current(self) -> Lease | None:
         lease = self._lease
         return lease if lease is not None and time.monotonic() < lease.renew else None
 
-    async def _next(self) -> _Lease:
+    async def _next(self) -> Lease:
         """Renew or log in; a token that still lives is kept when neither works."""
         old = self._lease
         try:
@@ -119,16 +108,27 @@ class Login:
                 raise
             return msgspec.structs.replace(old, renew=min(now + _AGAIN_SECONDS, old.dead))
 
-    async def _renewed(self, old: _Lease) -> _Lease | None:
-        answer = await self._enter("post", "auth/token/renew-self", token=old.token, body={})
-        lease = _lease(answer.auth, old.token) if answer.ok else None
+    async def _renewed(self, old: Lease) -> Lease | None:
+        answer = await self._door.ask("post", "auth/token/renew-self", token=old.token, body={})
+        lease = granted(answer, old.token)
         # A lease that shrinks runs against the token's last hour: only a new login makes it long again.
-        if lease is None or (lease.length < old.length and isinstance(self._method, AppRoleLogin)):
+        if lease is None or (lease.length < old.length and self._method.again):
             return None
         return lease
 
-    async def _replace(self, refused: Secret, answer: Answer) -> bool:
+    async def _notice(self) -> None:
+        """Take a token that somebody replaced, before the old one is refused; keep it if that fails."""
+        lease = self._lease
+        if self._method.look_again is None or lease is None:
+            return
+        if await self._method.replaced(self._door, lease):
+            async with self._turn:
+                self._lease = await self._logged_in()
+
+    async def _replace(self, refused: Secret | None, answer: Answer) -> bool:
         """After a 403, see that there is another token; say whether asking again makes sense."""
+        if refused is None:
+            return False
         async with self._turn:
             lease = self._lease
             if lease is not None and lease.token is not refused:
@@ -139,69 +139,31 @@ class Login:
             self._lease = await self._logged_in()
             return True
 
-    async def _logged_in(self) -> _Lease:
+    async def _logged_in(self) -> Lease:
         if (ban := self._banned_until - time.monotonic()) > 0:
             raise SigningDeferredError(
                 "the login was refused a moment ago", timedelta(seconds=math.ceil(ban))
             )
-        match self._method:
-            case TokenLogin(token=reveal):
-                token = Secret(await self._gate.reveal(reveal))
-                answer = await self._enter("get", "auth/token/lookup-self", token=token)
-                lease = _looked_up(answer.data, token) if answer.ok else None
-            case AppRoleLogin(role_id=role_id, secret_id=reveal, mount=mount):
-                body = Confidential(role_id=role_id, secret_id=await self._gate.reveal(reveal))
-                answer = await self._enter("post", f"auth/{mount}/login", body=body)
-                lease = _lease(answer.auth) if answer.ok else None
-        if lease is None:
-            raise self._refused(answer)
-        self._refusals = 0
-        return lease
+        try:
+            lease = await self._method.log_in(self._door)
+        except RefusedLoginError as refusal:
+            refused = self._refused(refusal)
+        else:
+            self._refusals = 0
+            return lease
+        # Raised out here, so that no traceback shows what was tried.
+        raise refused
 
-    def _refused(self, answer: Answer) -> SigningDeferredError:
+    def _refused(self, refusal: RefusedLoginError) -> SigningDeferredError:
         """Count a refusal: asking at full speed could lock the role out, and helps nobody."""
+        answer = refusal.answer
         pause = answer.retry_after
-        if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN}:
+        # An answer that is good, and of no use, will be the same at once.
+        if answer.ok or answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN}:
             self._refusals += 1
             pause = timedelta(seconds=min(2**self._refusals, _LONGEST_BAN))
             self._banned_until = time.monotonic() + pause.total_seconds()
-        return SigningDeferredError(f"the login did not work: {answer.reason}", pause)
-
-    async def _enter(
-        self, method: str, path: str, *, token: Reveal | None = None, body: dict[str, Any] | None = None
-    ) -> Answer:
-        try:
-            return await self._door.ask(method, path, token=token, body=body)
-        except (UnsentError, LostError) as error:
-            # Whatever became of the login: the request that needs it was not made.
-            raise SigningDeferredError(f"no answer to the login: {error}") from None
-
-
-def _lease(auth: dict[str, Any] | None, known: Secret | None = None) -> _Lease | None:
-    """Read the `auth` part of a login or a renewal."""
-    match auth:
-        case {"client_token": str(text), "lease_duration": int(seconds), "renewable": bool(renewable)} if (
-            text
-        ):
-            return _leased(known if known and known() == text else Secret(text), seconds, renewable=renewable)
-    return None
-
-
-def _looked_up(data: dict[str, Any] | None, token: Secret) -> _Lease | None:
-    match data:
-        case {"ttl": int(seconds), "renewable": bool(renewable)}:
-            return _leased(token, seconds, renewable=renewable)
-        case {"ttl": int(seconds)}:
-            return _leased(token, seconds, renewable=False)
-    return None
-
-
-def _leased(token: Secret, seconds: int, *, renewable: bool) -> _Lease:
-    """Count from now; zero seconds mean a token without an end."""
-    now = time.monotonic()
-    length = float(seconds) or math.inf
-    spread = random.uniform(_RENEW_AFTER - _JITTER, _RENEW_AFTER)  # noqa: S311 - spreads load, hides nothing
-    return _Lease(token, now, now + length * spread, now + length, renewable, length)
+        return SigningDeferredError(f"the login did not work: {refusal}", pause)
 
 
 def _lacks_policy(answer: Answer) -> bool:

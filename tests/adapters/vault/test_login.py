@@ -127,9 +127,10 @@ async def test_a_token_is_kept_alive_while_nobody_signs(openbao: OpenBao, hierar
 
 async def test_a_token_near_its_last_hour_is_replaced(openbao: OpenBao, hierarchy: Hierarchy) -> None:
     """The lease that the renewal gives is shorter than the last: a new login is due."""
-    login = await approle(openbao, "mortal", token_ttl="2s", token_max_ttl="3s")
+    login = await approle(openbao, "mortal", token_ttl="4s", token_max_ttl="5s")
     async with cutting_proxy(openbao.port) as proxy, kept(proxy, login) as signer:
         await proxy.until(LOGIN, 2)
+        assert proxy.count(RENEWAL) <= 1
         assert (await signer.sign(tenant(hierarchy), intent(["www.alpha.example"]))).leaf
 
 

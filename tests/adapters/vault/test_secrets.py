@@ -1,7 +1,6 @@
 """No secret is in a text that could be logged (INV-13)."""
 
 import logging
-import traceback
 
 import msgspec
 import pytest
@@ -15,23 +14,9 @@ from acmeproxy.adapters.vault.signer import VaultSigner
 from acmeproxy.services.ports import SigningDeferredError, SigningUncertainError
 from tests.support.cutting_proxy import Cut, cutting_proxy
 from tests.support.openbao import ALPHA, connections, intent, tenant
+from tests.support.tracebacks import everything
 
 CANARY = "hvs.canary-of-a-secret"
-
-
-def everything(error: BaseException) -> str:
-    """Return what the most talkative logger could write: all variables below us, hidden contexts too."""
-    text = ""
-    trace = error.__traceback__.tb_next if error.__traceback__ else None
-    shown: BaseException | None = error
-    while shown is not None:
-        lines = traceback.TracebackException(type(shown), shown, trace, capture_locals=True).format(
-            chain=False
-        )
-        text += "".join(lines)
-        shown = shown.__context__
-        trace = shown.__traceback__ if shown else None
-    return text
 
 
 @pytest.mark.parametrize(
