@@ -47,7 +47,7 @@ from acmeproxy.web.app import build_app
 from acmeproxy.web.keys import Services
 from acmeproxy.wiring import validating
 from acmeproxy.worker.dispatch import Dispatch
-from acmeproxy.worker.measured import MeasuredSigner
+from acmeproxy.worker.measured import MeasuredSigner, breaker_gauge
 from acmeproxy.worker.runner import Runner
 
 _PROBE_PATIENCE: Final = timedelta(milliseconds=500)
@@ -79,12 +79,13 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
     """
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(_state(given))
+        metrics = telemetry.metrics(__version__)
         signer = None
         if role is not Role.WEB:
             given.require_credentials()
             limit = given.vault.max_in_flight
-            signer = await stack.enter_async_context(VaultSigner(_vaults(given), limit))
-        metrics = telemetry.metrics(__version__)
+            heard = breaker_gauge(metrics)
+            signer = await stack.enter_async_context(VaultSigner(_vaults(given), limit, heard))
         serving = _Serving(connection, signer, given.tenant_values().keys())
         chores: list[Callable[[], Coroutine[None, None, None]]] = []
         app = runner = None

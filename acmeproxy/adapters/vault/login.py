@@ -174,7 +174,7 @@ class Login:
             return await self._door.ask(method, path, token=token, body=body)
         except (UnsentError, LostError) as error:
             # Whatever became of the login: the request that needs it was not made.
-            raise SigningDeferredError(f"no answer to the login: {error}") from None
+            raise SigningDeferredError(f"no answer to the login: {error}", error.retry_after) from None
 
 
 def _lease(auth: dict[str, Any] | None, known: Secret | None = None) -> _Lease | None:

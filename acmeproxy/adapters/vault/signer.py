@@ -12,8 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from acmeproxy.adapters.vault import chain
-from acmeproxy.adapters.vault.client import Answer, Gate
+from acmeproxy.adapters.vault.client import Answer
 from acmeproxy.adapters.vault.connection import VaultConnection
+from acmeproxy.adapters.vault.gate import Address, Gate, Heard, unheard
 from acmeproxy.adapters.vault.issuers import Issuers
 from acmeproxy.adapters.vault.login import Login
 from acmeproxy.adapters.vault.place import check, sign_path
@@ -35,17 +36,21 @@ class VaultSigner:
     """Signs, finds and revokes for every tenant, each with its own connection, namespace and token (INV-4).
 
     Made in a running event loop; ends its threads and connections with its context. At most `max_in_flight`
-    requests are under way at one address.
+    requests are under way at one address, of which every tenant has its share. `heard` is told what the
+    breakers do.
     """
 
     def __init__(
-        self, connections: Mapping[TenantName, VaultConnection], max_in_flight: int = MAX_IN_FLIGHT
+        self,
+        connections: Mapping[TenantName, VaultConnection],
+        max_in_flight: int = MAX_IN_FLIGHT,
+        heard: Heard = unheard,
     ) -> None:
         self._connections = dict(connections)
-        addresses = {connection.address for connection in connections.values()}
-        self._gates = {address: Gate(max_in_flight) for address in addresses}
+        urls = {connection.address for connection in connections.values()}
+        self._addresses = {url: Address(max_in_flight, url, heard) for url in urls}
         self._logins = {
-            name: Login(connection, self._gates[connection.address])
+            name: Login(connection, Gate(self._addresses[connection.address], name))
             for name, connection in connections.items()
         }
         self._stores: dict[tuple[TenantName, VaultPlace], Store] = {}
@@ -59,8 +64,8 @@ class VaultSigner:
     ) -> None:
         for login in self._logins.values():
             login.close()
-        for gate in self._gates.values():
-            gate.close()
+        for address in self._addresses.values():
+            address.close()
 
     async def sign(self, tenant: Tenant, intent: Intent) -> Signed:
         """Have an intent signed, as the port says; the request is never repeated by the transport."""
@@ -74,7 +79,7 @@ class VaultSigner:
                 headers={_INTENT_HEADER: intent.id},
             )
         except UnsentError as error:
-            raise SigningDeferredError(f"the request did not leave: {error}") from None
+            raise SigningDeferredError(f"the request did not leave: {error}", error.retry_after) from None
         except LostError as error:
             raise SigningUncertainError(f"the answer was lost: {error}") from None
         signed = _signed(answer)
@@ -102,7 +107,7 @@ class VaultSigner:
                 "post", f"{tenant.vault.mount}/revoke", body={"certificate": pem}
             )
         except (UnsentError, LostError) as error:
-            raise SigningDeferredError(f"no answer to the revocation: {error}") from None
+            raise SigningDeferredError(f"no answer to the revocation: {error}", error.retry_after) from None
         revoked = answer.data is not None and answer.data.get("state") == "revoked"
         expired = any("already expired" in warning for warning in answer.warnings)
         if answer.status != HTTPStatus.OK or not (revoked or expired):

@@ -4,6 +4,7 @@ import http.cookiejar
 import socket
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final
 
 import requests
@@ -12,11 +13,19 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
-class UnsentError(Exception):
+class NoAnswerError(Exception):
+    """There is no answer. `retry_after` is when to come again, if that is known."""
+
+    def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class UnsentError(NoAnswerError):
     """The request did not leave: nothing can have happened."""
 
 
-class LostError(Exception):
+class LostError(NoAnswerError):
     """The request may have arrived, and there is no answer to it."""
 
 
@@ -29,6 +38,7 @@ class Call:
 
     def __init__(self) -> None:
         self.sent = False
+        self.connecting = False
         self._aborted = False
         self._connection: HTTPConnection | None = None
 
@@ -47,6 +57,7 @@ class Call:
 
     def _connecting(self, connection: HTTPConnection) -> None:
         self._connection = connection
+        self.connecting = True
         self.sent = False
 
     def _go(self, connection: HTTPConnection) -> None:
