@@ -52,6 +52,11 @@ class Lane:
         self.waiting: deque[asyncio.Future[None]] = deque()
         self._places = places
 
+    @property
+    def full(self) -> bool:
+        """Whether who comes now must wait."""
+        return bool(self.waiting) or not self._places.may(self)
+
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Have a place, as long as the context lasts."""
@@ -62,7 +67,7 @@ class Lane:
             self._places.leave(self)
 
     async def _enter(self) -> None:
-        if not self.waiting and self._places.may(self):
+        if not self.full:
             self._places.take(self)
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -235,7 +235,8 @@ def _runner(
     issuance = Issuance(orders, signing, tenants, utc_now, consent=consent)
     queue = RedisQueue(connection, tuple(tenants), utc_now)
     revoking = Revoking(ledger, signer, tenants, utc_now)
-    return Runner(queue, Dispatch(validation, issuance, signing, revoking, tenants, metrics))
+    dispatch = Dispatch(validation, issuance, signing, revoking, tenants, metrics)
+    return Runner(queue, dispatch, tenants=tenants)
 
 
 def _vaults(given: settings.Settings) -> Mapping[TenantName, VaultConnection]:

@@ -93,7 +93,8 @@ class Gate:
 
         Args:
             work: Sends one request.
-            deadline: For all of it.
+            deadline: For all of it. Half of it may go by before there is a place: what is sent with no time
+                left is lost for certain, and whether it was done is not known.
             door: Whether it is about the login, and not for the mount.
 
         Raises:
@@ -103,17 +104,17 @@ class Gate:
         own = self._door if door else self._mount
         self._address.breaker.require()
         own.require()
-        end = asyncio.get_running_loop().time() + deadline.total_seconds()
+        now, seconds = asyncio.get_running_loop().time(), deadline.total_seconds()
         async with AsyncExitStack() as stack:
             try:
-                async with asyncio.timeout_at(end):
+                async with asyncio.timeout_at(now + seconds / 2):
                     await stack.enter_async_context(self._lane.place())
             except TimeoutError:
                 raise UnsentError("no place within the deadline") from None
             # Asked again: they may have been shut while we waited.
             stack.enter_context(self._address.breaker.asking())
             stack.enter_context(own.asking())
-            return await self._judged(work, end, own)
+            return await self._judged(work, now + seconds, own)
 
     async def _judged(self, work: Callable[[Call], A], end: float, own: Breaker) -> A:
         """Ask, and tell the breakers what came of it."""
