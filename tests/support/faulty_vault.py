@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import ClientSession, DummyCookieJar
 from yarl import URL
 
+from tests.adapters.vault.canned_vault import http_answer
 from tests.support.connections import connections, reset
 
 _DEADLINE = 20
@@ -56,22 +57,13 @@ class Exchange:
 Fault = Callable[[Exchange], Awaitable[None]]
 
 
-def answer(status: int, body: object, *fields: str) -> bytes:
-    """Return an HTTP answer; a body that is not bytes is sent as JSON."""
-    octets = body if isinstance(body, bytes) else json.dumps(body).encode()
-    if not any(field.lower().startswith("content-type") for field in fields):
-        fields = ("Content-Type: application/json", *fields)
-    head = [f"HTTP/1.1 {status} Faulty", f"Content-Length: {len(octets)}", *fields]
-    return "\r\n".join([*head, "", ""]).encode() + octets
-
-
 def says(status: int, body: object, *fields: str, after: bool = False) -> Fault:
     """Answer in place of OpenBao, which is asked `after` all, or never hears of it."""
 
     async def fault(exchange: Exchange) -> None:
         if after:
             await exchange.passed_on()
-        await exchange.send(answer(status, body, *fields))
+        await exchange.send(http_answer(status, body, *fields))
 
     return fault
 
@@ -103,7 +95,7 @@ def trickles(pause: float) -> Fault:
 
     async def fault(exchange: Exchange) -> None:
         status, body, fields = await exchange.passed_on()
-        for octet in answer(status, body, *fields):
+        for octet in http_answer(status, body, *fields):
             await exchange.send(bytes([octet]))
             await asyncio.sleep(pause)
 
@@ -123,7 +115,7 @@ def alters(change: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]) -> Fau
         status, body, fields = await exchange.passed_on()
         envelope = json.loads(body)
         envelope["data"] = await change(envelope["data"])
-        await exchange.send(answer(status, envelope, *fields))
+        await exchange.send(http_answer(status, envelope, *fields))
 
     return fault
 
@@ -134,6 +126,7 @@ class FaultyVault:
     def __init__(self, upstream: int, http: ClientSession) -> None:
         self.port = 0
         self.requests: list[str] = []
+        self.mistakes: list[Exception] = []
         self._upstream = upstream
         self._http = http
         self._faults: list[tuple[tuple[str, ...], Fault]] = []
@@ -181,10 +174,17 @@ class FaultyVault:
             self._heard.notify_all()
         for needles, fault in self._faults:
             if _has(exchange.text, needles):
-                await fault(exchange)
+                await self._spoilt(fault, exchange)
                 return
         status, body, fields = await exchange.passed_on()
-        await exchange.send(answer(status, body, *fields))
+        await exchange.send(http_answer(status, body, *fields))
+
+    async def _spoilt(self, fault: Fault, exchange: Exchange) -> None:
+        try:
+            await fault(exchange)
+        except (AssertionError, ValueError, TypeError, LookupError) as mistake:
+            self.mistakes.append(mistake)  # else it would look like one more fault of Vault's
+            raise
 
 
 def _has(request: str, needles: tuple[str, ...]) -> bool:
@@ -193,8 +193,9 @@ def _has(request: str, needles: tuple[str, ...]) -> bool:
 
 @asynccontextmanager
 async def faulty_vault(upstream: int) -> AsyncIterator[FaultyVault]:
-    """Run a proxy in front of an OpenBao's port of loopback until the context ends."""
+    """Run a proxy in front of an OpenBao's port until the context ends, with no fault but those asked for."""
     async with ClientSession(cookie_jar=DummyCookieJar(), auto_decompress=False) as http:
         vault = FaultyVault(upstream, http)
         async with connections(vault.serve) as vault.port:
             yield vault
+        assert vault.mistakes == []

@@ -62,9 +62,11 @@ class CannedVault:
 
 
 def http_answer(status: int, body: object, *fields: str) -> bytes:
-    """Return an HTTP answer; a body that is not bytes is sent as JSON."""
+    """Return an HTTP answer, of JSON unless a field says otherwise; bytes are sent as they are."""
     octets = body if isinstance(body, bytes) else json.dumps(body).encode()
-    head = [f"HTTP/1.1 {status} Canned", "Content-Type: application/json", f"Content-Length: {len(octets)}"]
+    head = [f"HTTP/1.1 {status} Canned", f"Content-Length: {len(octets)}"]
+    if not any(field.lower().startswith("content-type:") for field in fields):
+        head.append("Content-Type: application/json")
     return "\r\n".join([*head, *fields, "", ""]).encode() + octets
 
 

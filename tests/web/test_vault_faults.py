@@ -1,0 +1,152 @@
+"""What a Vault in trouble answers one tenant: its orders wait, the other tenant's do not (FIN-22, VLT-05)."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from acmeproxy.adapters.embedded.openbao import OpenBao
+from acmeproxy.adapters.vault.provisioning import Hierarchy
+from acmeproxy.wiring.serving import Role
+from tests.adapters.vault.canned_vault import CannedVault, canned_vault
+from tests.support.faulty_vault import (
+    Fault,
+    FaultyVault,
+    bombs,
+    faulty_vault,
+    hangs,
+    resets,
+    says,
+    trickles,
+)
+from tests.support.openbao import ALPHA, BETA
+from tests.support.proxies import BRISK, NAMES, TENANTS, Launch
+from tests.support.proxy import Plan, Proxy, Vault, hosted, tenant
+from tests.support.waiting import ready, serves
+
+SIGN = ("/sign/acme", "admin/alpha")
+#: Nothing was signed, and it is known: the order waits.
+DEFERRED: dict[str, Fault] = {
+    "a quota": says(429, {"errors": ['request path "pki/sign/acme": rate limit quota exceeded']}),
+    "a quota with headers": says(429, {"errors": ["rate limit quota exceeded"]}, "Retry-After: 1"),
+    "a standby that lags": says(429, {"errors": []}, "Retry-After: 1", "X-Vault-Index: v1:abc"),
+    "a mount that is not there yet": says(
+        404, {"errors": ['no handler for route "pki/sign/acme". route entry not found.']}
+    ),
+    "no such namespace": says(404, {"errors": ["namespace not found"]}),
+    "no policy": says(403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}),
+    "an issuer that is gone": says(
+        500, {"errors": ["1 error occurred:\n\t* unable to find PKI issuer for reference: nope\n\n"]}
+    ),
+    "a sealed namespace": says(503, {"errors": ["namespace is sealed"]}),
+    "a locked namespace": says(503, {"errors": ["API access to this namespace has been locked"]}),
+    "an election": says(500, {"errors": ["local node not active but active cluster node not found"]}),
+    "a leader that is dead": says(307, b"", "Location: http://127.0.0.1:1/v1/pki/sign/acme"),
+}
+#: It was signed, and the answer is no answer: the certificate is found, and not signed again.
+LOST: dict[str, Fault] = {
+    "hangs after signing": hangs(after=True),
+    "reset after signing": resets(after=True),
+    "trickles": trickles(0.05),
+    "a gateway that gave up": says(504, b"<html>504 Gateway Time-out</html>", after=True),
+    "a bad gateway": says(502, b"<html>502 Bad Gateway</html>", after=True),
+    "too much": says(200, b'{"data": "' + b"x" * (2 << 20) + b'"}', after=True),
+    "a gzip bomb": bombs(64 << 20),
+    "no JSON": says(200, b"\x00\xff", after=True),
+    "no certificate": says(200, {"data": {}}, after=True),
+    "storage that failed": says(500, {"errors": ["unable to store certificate locally"]}, after=True),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def vault(openbao: OpenBao) -> AsyncIterator[FaultyVault]:
+    async with hosted(faulty_vault(openbao.port)) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def running(
+    launch: Launch, hierarchy: Hierarchy, vault: FaultyVault, name_server: int
+) -> AsyncIterator[Proxy]:
+    """Run a proxy whose Vault is asked through what spoils it."""
+    tenants = {
+        "alpha": tenant(NAMES, hierarchy.tenants[ALPHA]),
+        "beta": tenant(TENANTS["beta"], hierarchy.tenants[BETA]),
+    }
+    more = {
+        "server": "challenge_wait = 2\nfinalize_wait = 0.3\n",
+        "validation": BRISK["validation"],
+        "vault": "timeout = 2\n",
+    }
+    address = f"http://127.0.0.1:{vault.port}"
+    async with launch(Plan(tenants, Role.ALL, Vault(address, hierarchy.root), name_server, more)) as proxy:
+        yield proxy
+
+
+@pytest.fixture(autouse=True)
+def mended(vault: FaultyVault) -> None:
+    vault.mend()
+
+
+@pytest.mark.parametrize("fault", DEFERRED.values(), ids=DEFERRED)
+async def test_an_order_waits_until_the_fault_is_mended(
+    fault: Fault, running: Proxy, vault: FaultyVault
+) -> None:
+    """FIN-22, TEN-06: 200 and processing with Retry-After all the time, then valid by itself."""
+    wanted = await ready(running, "www.alpha.example")
+    vault.spoil(fault, *SIGN)
+    await wanted.finalized()
+    await serves(running, "www.beta.example")
+    await wanted.still_waits()
+    vault.mend()
+    await wanted.issued()
+
+
+@pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
+async def test_a_lost_answer_costs_no_second_certificate(
+    fault: Fault, running: Proxy, vault: FaultyVault
+) -> None:
+    """VLT-02, VLT-05: what was signed is found and delivered, although the fault goes on."""
+    wanted = await ready(running, "lost.alpha.example")
+    signs = vault.count(*SIGN)
+    vault.spoil(fault, *SIGN)
+    await wanted.finalized()
+    await serves(running, "www.beta.example")
+    await wanted.issued()
+    assert vault.count(*SIGN) == signs + 1
+
+
+async def test_a_request_that_is_lost_before_signing_is_made_again(
+    running: Proxy, vault: FaultyVault
+) -> None:
+    """K12, VLT-02: but not before it is certain that it was not carried out."""
+    wanted = await ready(running, "unheard.alpha.example")
+    signs = vault.count(*SIGN)
+    vault.spoil(resets(), *SIGN)
+    await wanted.finalized()
+    vault.mend()
+    await wanted.still_waits()
+    await serves(running, "www.beta.example")
+    await wanted.issued(within=40)
+    assert vault.count(*SIGN) == signs + 2
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def canary() -> AsyncIterator[CannedVault]:
+    async with hosted(canned_vault()) as running:
+        yield running
+
+
+async def test_a_redirect_takes_no_token_anywhere(
+    running: Proxy, vault: FaultyVault, canary: CannedVault
+) -> None:
+    """VLT-06: a 307 is waited out, whoever it names."""
+    wanted = await ready(running, "www.alpha.example")
+    elsewhere = f"Location: http://127.0.0.1:{canary.port}/v1/pki/sign/acme"
+    vault.spoil(says(307, b"", elsewhere), *SIGN)
+    await wanted.finalized()
+    await serves(running, "www.beta.example")
+    await wanted.still_waits()
+    vault.mend()
+    await wanted.issued()
+    assert canary.requests == []
