@@ -3,11 +3,31 @@
 from dataclasses import dataclass
 
 from cryptography import x509
+from prometheus_client.parser import text_string_to_metric_families
 
+from acmeproxy.adapters.vault.provisioning import Hierarchy
+from acmeproxy.wiring.serving import Role
 from tests.support.acme_client import AcmeClient, Answer
 from tests.support.acme_csr import certificate_key, certificate_request
 from tests.support.acme_keys import PrivateKey
-from tests.support.proxy import Proxy
+from tests.support.openbao import ALPHA, BETA
+from tests.support.proxies import BRISK, NAMES, TENANTS
+from tests.support.proxy import Plan, Proxy, Vault, tenant
+
+
+def plan_of_two(port: int, hierarchy: Hierarchy, name_server: int) -> Plan:
+    """Return what a proxy is made of that signs for alpha and beta at a port, and waits for nothing long."""
+    tenants = {
+        "alpha": tenant(NAMES, hierarchy.tenants[ALPHA]),
+        "beta": tenant(TENANTS["beta"], hierarchy.tenants[BETA]),
+    }
+    more = {
+        "server": "challenge_wait = 2\nfinalize_wait = 0.3\n",
+        "validation": BRISK["validation"],
+        "vault": "timeout = 2\n",
+    }
+    vault = Vault(f"http://127.0.0.1:{port}", hierarchy.root)
+    return Plan(tenants, Role.ALL, vault, name_server, more)
 
 
 @dataclass(frozen=True)
@@ -21,7 +41,11 @@ class Waiting:
 
     async def finalized(self) -> None:
         """Finalize, and be told that it will take a moment (RFC 8555 §7.4)."""
-        _assert_processing(await self.client.finalize(self.order.json()["finalize"], self.csr))
+        _assert_processing(await self.sent())
+
+    async def sent(self) -> Answer:
+        """Finalize, and return what is said."""
+        return await self.client.finalize(self.order.json()["finalize"], self.csr)
 
     async def still_waits(self) -> None:
         """Poll, and be told when to come again."""
@@ -36,6 +60,17 @@ class Waiting:
         leaf = x509.load_pem_x509_certificate(chain.body)
         assert leaf.public_key() == self.key.public_key()
         return leaf
+
+
+async def breaker_of(running: Proxy, what: str, name: str = "") -> float:
+    """Return what the metrics say of a breaker: 0 closed, 2 open; of the address, or of a tenant's."""
+    metrics = (await running.client().send("GET", f"{running.origin}/metrics")).body.decode()
+    for family in text_string_to_metric_families(metrics):
+        for sample in family.samples:
+            found = (sample.name, sample.labels.get("of"), sample.labels.get("tenant"))
+            if found == ("acmeproxy_vault_breaker_state", what, name):
+                return float(sample.value)
+    return 0
 
 
 async def ready(running: Proxy, name: str, tenant: str = "alpha") -> Waiting:

@@ -7,7 +7,6 @@ import pytest_asyncio
 
 from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.vault.provisioning import Hierarchy
-from acmeproxy.wiring.serving import Role
 from tests.adapters.vault.canned_vault import CannedVault, canned_vault
 from tests.support.faulty_vault import (
     Fault,
@@ -19,10 +18,9 @@ from tests.support.faulty_vault import (
     says,
     trickles,
 )
-from tests.support.openbao import ALPHA, BETA
-from tests.support.proxies import BRISK, NAMES, TENANTS, Launch
-from tests.support.proxy import Plan, Proxy, Vault, hosted, tenant
-from tests.support.waiting import ready, serves
+from tests.support.proxies import Launch
+from tests.support.proxy import Proxy, hosted
+from tests.support.waiting import plan_of_two, ready, serves
 
 SIGN = ("/sign/acme", "admin/alpha")
 #: Nothing was signed, and it is known: the order waits.
@@ -69,17 +67,7 @@ async def running(
     launch: Launch, hierarchy: Hierarchy, vault: FaultyVault, name_server: int
 ) -> AsyncIterator[Proxy]:
     """Run a proxy whose Vault is asked through what spoils it."""
-    tenants = {
-        "alpha": tenant(NAMES, hierarchy.tenants[ALPHA]),
-        "beta": tenant(TENANTS["beta"], hierarchy.tenants[BETA]),
-    }
-    more = {
-        "server": "challenge_wait = 2\nfinalize_wait = 0.3\n",
-        "validation": BRISK["validation"],
-        "vault": "timeout = 2\n",
-    }
-    address = f"http://127.0.0.1:{vault.port}"
-    async with launch(Plan(tenants, Role.ALL, Vault(address, hierarchy.root), name_server, more)) as proxy:
+    async with launch(plan_of_two(vault.port, hierarchy, name_server)) as proxy:
         yield proxy
 
 

@@ -15,16 +15,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.vault.provisioning import Hierarchy
-from acmeproxy.wiring.serving import Role
 from tests.support.acme_csr import certificate_key, certificate_request
 from tests.support.acme_keys import PrivateKey
 from tests.support.eventually import eventually
 from tests.support.faulty_vault import FaultyVault, alters, faulty_vault
-from tests.support.openbao import ALPHA, BETA, as_root
-from tests.support.proxies import BRISK, NAMES, TENANTS, Launch
-from tests.support.proxy import Plan, Proxy, Vault, hosted, tenant
+from tests.support.openbao import as_root
+from tests.support.proxies import Launch
+from tests.support.proxy import Proxy, hosted
 from tests.support.vault_looks import revoked_in_store
-from tests.support.waiting import ready, serves
+from tests.support.waiting import plan_of_two, ready, serves
 
 NAME = "lied.alpha.example"
 SIGN = ("/sign/acme", "admin/alpha")
@@ -41,13 +40,7 @@ async def running(
     launch: Launch, hierarchy: Hierarchy, vault: FaultyVault, name_server: int
 ) -> AsyncIterator[Proxy]:
     """Run a proxy whose Vault is asked through what lies."""
-    tenants = {
-        "alpha": tenant(NAMES, hierarchy.tenants[ALPHA]),
-        "beta": tenant(TENANTS["beta"], hierarchy.tenants[BETA]),
-    }
-    more = {"server": "challenge_wait = 2\nfinalize_wait = 5\n", "validation": BRISK["validation"]}
-    address = f"http://127.0.0.1:{vault.port}"
-    async with launch(Plan(tenants, Role.ALL, Vault(address, hierarchy.root), name_server, more)) as proxy:
+    async with launch(plan_of_two(vault.port, hierarchy, name_server)) as proxy:
         yield proxy
 
 
