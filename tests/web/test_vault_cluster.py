@@ -1,4 +1,4 @@
-"""Three OpenBaos behind a balancer, as `vault.address` expects them: the leader steps down, and is killed."""
+"""Three OpenBaos behind a balancer, as `vault.address` expects them: a leader is killed, the next steps down."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,17 +35,6 @@ async def running(launch: Launch, nodes: Cluster, directory: Path, name_server: 
         yield proxy
 
 
-async def test_a_leader_that_steps_down(running: Proxy, nodes: Cluster) -> None:
-    """FIN-22: whatever node is asked meanwhile, and whatever it says."""
-    wanted = [await ready(running, f"{name}.alpha.example") for name in "abcd"]
-    await as_root(await nodes.leader(), "PUT", "sys/step-down")
-    for one in wanted:
-        await one.sent()
-    await serves(running, "www.beta.example")
-    for one in wanted:
-        await one.issued()
-
-
 async def test_a_leader_that_is_killed(
     running: Proxy, nodes: Cluster, log: structlog.testing.LogCapture
 ) -> None:
@@ -55,7 +44,18 @@ async def test_a_leader_that_is_killed(
     for one in wanted:
         await one.finalized()
     for one in wanted:
-        await one.issued(within=90)
+        await one.issued(within=60)
     await serves(running, "www.beta.example")
     delayed = [entry for entry in log.entries if entry["event"] in {"job.deferred", "job.uncertain"}]
     assert delayed
+
+
+async def test_a_leader_that_steps_down(running: Proxy, nodes: Cluster) -> None:
+    """FIN-22: whatever node is asked meanwhile, and whatever it says."""
+    wanted = [await ready(running, f"{name}.alpha.example") for name in "abcd"]
+    await as_root(await nodes.leader(), "PUT", "sys/step-down")
+    for one in wanted:
+        await one.sent()
+    await serves(running, "www.beta.example")
+    for one in wanted:
+        await one.issued(within=60)
