@@ -1,4 +1,4 @@
-"""Three OpenBaos behind a balancer, as `vault.address` expects them: a leader is killed, the next steps down."""
+"""Three OpenBaos behind a balancer, as `vault.address` expects them: one is killed, one steps down."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -17,8 +17,8 @@ _FIRST_PAUSE: Final = 1.0
 # Short, since orders wait for nothing else: one small request in two seconds is no burden to anybody.
 _LONGEST_PAUSE: Final = 2.0
 _WHILE_ANOTHER_ASKS: Final = 0.5
-# Who is sent away comes again in turn, not all at once: a hundred a second, and nobody later than this.
-_APART: Final = 0.01
+# Who is sent away comes again in turn, not all at once: fifty a second, and nobody later than this.
+_APART: Final = 0.02
 _LATEST: Final = 30.0
 
 
@@ -70,13 +70,20 @@ class Breaker:
         Raises:
             ShutError: Not now.
         """
-        now = self._clock()
-        if self.state is State.CLOSED or (self.state is State.OPEN and now >= self._until):
+        if self.state is State.CLOSED or (self.state is State.OPEN and self._clock() >= self._until):
             return
-        wait = self._until - now if self.state is State.OPEN else _WHILE_ANOTHER_ASKS
-        self._turn = min(max(self._turn + _APART, now + wait), now + _LATEST)
-        again = timedelta(seconds=self._turn - now)
-        raise ShutError(f"not asked again yet: {self._reason}", again)
+        raise ShutError(f"not asked again yet: {self._reason}", self.again())
+
+    def again(self) -> timedelta:
+        """Return when to come again: each in turn, the first as soon as there is something to be asked."""
+        now = self._clock()
+        waits = {
+            State.CLOSED: _FIRST_PAUSE,
+            State.HALF_OPEN: _WHILE_ANOTHER_ASKS,
+            State.OPEN: max(self._until - now, 0.0),
+        }
+        self._turn = min(max(self._turn + _APART, now + waits[self.state]), now + _LATEST)
+        return timedelta(seconds=self._turn - now)
 
     @contextmanager
     def asking(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ import urllib3
 from hvac.adapters import RawAdapter
 
 from acmeproxy.adapters.vault.connection import Reveal, VaultConnection
-from acmeproxy.adapters.vault.gate import Gate
+from acmeproxy.adapters.vault.gate import Gate, serves_nobody
 from acmeproxy.adapters.vault.transport import Call, LostError, UnsentError, session
 
 __all__ = ["Answer", "Gate", "VaultClient"]
@@ -26,7 +26,8 @@ _DOORS: Final = ("auth/", "sys/")
 class Answer(msgspec.Struct, frozen=True):
     """What Vault answered. `data` and `auth` may hold secrets and are not shown.
 
-    `retry_after` is its wish, an hour at most; `errors` are its texts, which may quote a request.
+    `retry_after` is its wish, an hour at most, or ours where the address serves nobody; `errors` are its
+    texts, which may quote a request.
     """
 
     status: int
@@ -121,7 +122,10 @@ class VaultClient:
             # Raised out here, for these errors carry the request and with it the token (INV-13).
             raise LostError(kind) if call.sent else UnsentError(kind)
 
-        return await self._gate.run(work, self._deadline, door=path.startswith(_DOORS))
+        answer = await self._gate.run(work, self._deadline, door=path.startswith(_DOORS))
+        if answer.retry_after is None and serves_nobody(answer):
+            return msgspec.structs.replace(answer, retry_after=self._gate.again())
+        return answer
 
     def close(self) -> None:
         """Close the pooled connections."""

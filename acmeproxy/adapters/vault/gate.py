@@ -125,6 +125,7 @@ class Gate:
             # What did not even look for a connection, such as a token that is no header, is the tenant's.
             if call.connecting:
                 self._address.breaker.failed(str(error))
+                error.retry_after = self._address.breaker.again()
             raise
         except LostError as error:
             own.failed(str(error))
@@ -149,6 +150,10 @@ class Gate:
             if call.sent:
                 raise LostError("no answer within the deadline") from None
             raise UnsentError("no connection within the deadline") from None
+
+    def again(self) -> timedelta:
+        """Return when to come again to an address that serves nobody: soon, since hearing so costs little."""
+        return self._address.breaker.again()
 
     async def reveal(self, secret: Reveal) -> str:
         """Call for a secret in a thread: it may be in a file."""
