@@ -128,8 +128,7 @@ class VaultSigner:
         key = (tenant.name, tenant.vault.mount)
         if key not in self._issuers:
             self._issuers[key] = Issuers(self._login(tenant), tenant.vault.mount)
-        issuers = [x509.load_der_x509_certificate(issuer) for issuer in signed.issuers]
-        return msgspec.structs.replace(signed, alternates=await self._issuers[key].alternates(issuers))
+        return msgspec.structs.replace(signed, alternates=await self._issuers[key].alternates(signed.issuers))
 
     async def _state(self, name: TenantName) -> str:
         try:
@@ -179,7 +178,10 @@ def _signed(answer: Answer) -> Signed | None:
     if answer.status != HTTPStatus.OK or answer.data is None:
         return None
     leaf = chain.parse(answer.data.get("certificate"))
-    issuers = chain.parse_all(answer.data.get("ca_chain"))
-    if leaf is None or issuers is None:
+    above = answer.data.get("ca_chain") or []
+    if leaf is None or not isinstance(above, list) or not all(isinstance(pem, str) for pem in above):
         return None
-    return Signed(chain.der([leaf])[0], chain.der(issuers), answer.request_id)
+    issuers = chain.ders(tuple(above))
+    if issuers is None:
+        return None
+    return Signed(chain.der([leaf])[0], issuers, answer.request_id)
