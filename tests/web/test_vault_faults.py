@@ -1,6 +1,8 @@
 """What a Vault in trouble answers one tenant: its orders wait, the other tenant's do not (FIN-22, VLT-05)."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -102,6 +104,28 @@ async def test_a_lost_answer_costs_no_second_certificate(
     await serves(running, "www.beta.example")
     await wanted.issued()
     assert vault.count(*SIGN) == signs + 1
+
+
+async def test_a_tenant_whose_orders_all_hang_does_not_hold_the_others_up(
+    launch: Launch, hierarchy: Hierarchy, vault: FaultyVault, name_server: int
+) -> None:
+    """TEN-06, VLT-05, INV-9: more orders than Vault has places, and a deadline that never comes."""
+    plan = plan_of_two(vault.port, hierarchy, name_server)
+    patient = replace(plan, more={**plan.more, "vault": "timeout = 60\n"})
+    async with launch(patient) as patiently:
+        hanging = [await ready(patiently, f"h{number}.alpha.example") for number in range(10)]
+        vault.spoil(hangs(), *SIGN)
+        signs = vault.count(*SIGN)
+        for one in hanging:
+            await one.finalized()
+        await vault.until(*SIGN, times=signs + 4)
+        async with asyncio.timeout(20):
+            for number in range(4):
+                await serves(patiently, f"s{number}.beta.example")
+        # Half of the eight places were alpha's, and still are.
+        assert vault.count(*SIGN) == signs + 4
+        for one in hanging:
+            await one.still_waits()
 
 
 async def test_a_request_that_is_lost_before_signing_is_made_again(

@@ -1,5 +1,6 @@
 """HTTP that knows whether a request can have reached Vault: a sign is not idempotent (threat-model §4.1)."""
 
+import re
 import socket
 import threading
 from contextlib import suppress
@@ -7,9 +8,13 @@ from datetime import timedelta
 from typing import Any, Final
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+_PLAIN_URL: Final = re.compile(r"https?://[a-z0-9.:\[\]-]+/[A-Za-z0-9._/-]*", re.ASCII)
 
 
 class NoAnswerError(Exception):
@@ -108,6 +113,23 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _Tls
 
 
+class _Adapter(HTTPAdapter):
+    """Goes nowhere but where the request says, and keeps of an answer what is asked for."""
+
+    def request_url(self, request: requests.PreparedRequest, proxies: object) -> str:  # noqa: ARG002 - requests' own
+        return request.path_url
+
+    def build_response(
+        self, request: requests.PreparedRequest, answer: urllib3.BaseHTTPResponse
+    ) -> requests.Response:
+        response = requests.Response()
+        response.status_code, response.reason = answer.status, answer.reason or ""
+        response.headers = CaseInsensitiveDict(answer.headers)
+        response.encoding = "utf-8"
+        response.raw, response.url, response.request = answer, request.url or "", request
+        return response
+
+
 class _Session(requests.Session):
     """Sends a request as it is given: nothing of the environment, no cookie, no redirect, no hook.
 
@@ -117,7 +139,10 @@ class _Session(requests.Session):
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         prepared = requests.PreparedRequest()
         prepared.prepare_method(request.method)
-        prepared.prepare_url(request.url, request.params)
+        if not request.params and _PLAIN_URL.fullmatch(str(request.url)):
+            prepared.url = str(request.url)  # there is nothing to quote
+        else:
+            prepared.prepare_url(request.url, request.params)
         prepared.prepare_headers({"User-Agent": "acmeproxy", **request.headers})
         prepared.prepare_body(request.data, None, request.json)
         return prepared
@@ -143,7 +168,7 @@ class _Session(requests.Session):
 
 def session(verify: str | bool, connections: int) -> requests.Session:  # noqa: FBT001 - requests' own type
     """Return a session that repeats nothing, keeps no cookie and reads no environment."""
-    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=connections, max_retries=0)
+    adapter = _Adapter(pool_connections=2, pool_maxsize=connections, max_retries=0)
     adapter.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
     made = _Session()
     made.trust_env = False
