@@ -190,6 +190,7 @@ class Metrics:
     certificates_issued: Counter
     vault_requests: Counter
     vault_request_duration: Histogram
+    vault_breaker: Gauge
     nonces_rejected: Counter
     jobs: Counter
 
@@ -209,7 +210,10 @@ def metrics(version: str, commit: str = "unknown") -> Metrics:
     def seconds(name: str, text: str, label: str) -> Histogram:
         return Histogram(f"acmeproxy_{name}_seconds", text, (label,), registry=registry, buckets=_BUCKETS)
 
-    build = Gauge("acmeproxy_build_info", "The running version.", ("version", "commit"), registry=registry)
+    def gauge(name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"acmeproxy_{name}", text, labels, registry=registry)
+
+    build = gauge("build_info", "The running version.", "version", "commit")
     build.labels(version, commit).set(1)
     return Metrics(
         registry=registry,
@@ -221,6 +225,9 @@ def metrics(version: str, commit: str = "unknown") -> Metrics:
         certificates_issued=counter("certificates_issued", "Certificates issued.", "tenant"),
         vault_requests=counter("vault_requests", "Requests to Vault.", "op", "code"),
         vault_request_duration=seconds("vault_request_duration", "Time of one request to Vault.", "op"),
+        vault_breaker=gauge(
+            "vault_breaker_state", "0: asked, 1: one request asks, 2: not asked.", "addr", "tenant", "of"
+        ),
         nonces_rejected=counter("nonce_rejected", "Requests with a nonce that was not taken.", "reason"),
         jobs=counter("jobs", "Jobs run by the worker.", "kind", "outcome"),
     )

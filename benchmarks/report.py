@@ -17,14 +17,14 @@ def table(rows: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def write(page: Path, text: str) -> None:
-    """Put text between the markers of a page, in place of what is there.
+def write(page: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
+    """Put text between two markers of a page, in place of what is there.
 
     Raises:
         SystemExit: If the page does not have both markers, once and in order.
     """
     content = page.read_text("utf-8") if page.exists() else ""
-    if content.count(BEGIN) != 1 or content.count(END) != 1 or content.index(BEGIN) > content.index(END):
-        sys.exit(f"{page} needs the lines\n{BEGIN}\n{END}\nwhere the table shall stand.")
-    before, _, rest = content.partition(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", "utf-8")
+    if content.count(begin) != 1 or content.count(end) != 1 or content.index(begin) > content.index(end):
+        sys.exit(f"{page} needs the lines\n{begin}\n{end}\nwhere the table shall stand.")
+    before, _, rest = content.partition(begin)
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}", "utf-8")

@@ -15,6 +15,7 @@ def test_metrics_have_the_names_that_the_page_promises() -> None:
     metrics.certificates_issued.labels("payments").inc(2)
     metrics.vault_requests.labels("sign", "200").inc()
     metrics.vault_request_duration.labels("sign").observe(0.1)
+    metrics.vault_breaker.labels("https://vault.example", "", "address").set(2)
     metrics.nonces_rejected.labels("used").inc()
     metrics.jobs.labels("issue", "done").inc()
 
@@ -37,6 +38,7 @@ def test_metrics_have_the_names_that_the_page_promises() -> None:
         "acmeproxy_certificates_issued_total",
         "acmeproxy_vault_requests_total",
         "acmeproxy_vault_request_duration_seconds_count",
+        "acmeproxy_vault_breaker_state",
         "acmeproxy_nonce_rejected_total",
         "acmeproxy_jobs_total",
     }

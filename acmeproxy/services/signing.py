@@ -35,6 +35,7 @@ from acmeproxy.services.stores import Orders, Owner, StaleError, Stored, Surplus
 
 _FIRST_DELAY: Final = timedelta(seconds=1)
 _LONGEST_DELAY: Final = timedelta(seconds=30)
+_LONGEST_WISH: Final = timedelta(minutes=1)
 #: An account's contact or key may change while a certificate is handed over; not often.
 _TRIES: Final = 3
 #: A worker that marked an attempt is left alone with it for so long, then others look.
@@ -120,7 +121,7 @@ class Signing:
         try:
             signed = await self._signer.sign(step.tenant, marked.intent)
         except SigningDeferredError as error:
-            delay = error.retry_after or _delay(marked.intent)
+            delay = _pause(error, marked.intent)
             await self._mark(marked, marked.order.value.nothing_signed(), delay)
             return Report("deferred", {"order": step.order.value.id, "reason": str(error)}, alarm=True)
         except SigningUncertainError as error:
@@ -139,7 +140,7 @@ class Signing:
         try:
             found = await self._signer.find(step.tenant, step.intent)
         except SigningDeferredError as error:
-            await self._look_again(step, _delay(step.intent))
+            await self._look_again(step, _pause(error, step.intent))
             return Report("deferred", {"order": step.order.value.id, "reason": str(error)}, alarm=True)
         found = await self._nobodys(step, found)
         for surplus in found if step.obstacle else found[1:]:
@@ -261,6 +262,11 @@ class Signing:
 
     async def _look_again(self, step: Step, look_in: timedelta) -> None:
         await self._orders.look_again(step.owner, step.order.value, self._clock() + look_in)
+
+
+def _pause(error: SigningDeferredError, intent: Intent) -> timedelta:
+    """Wait as long as Vault wishes; a gateway that wishes for an hour is not heeded so long."""
+    return min(error.retry_after or _delay(intent), _LONGEST_WISH)
 
 
 def _delay(intent: Intent) -> timedelta:

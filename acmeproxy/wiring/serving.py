@@ -48,7 +48,7 @@ from acmeproxy.web.keys import Services
 from acmeproxy.wiring import validating
 from acmeproxy.wiring.logins import login_of
 from acmeproxy.worker.dispatch import Dispatch
-from acmeproxy.worker.measured import MeasuredSigner
+from acmeproxy.worker.measured import MeasuredSigner, breaker_gauge
 from acmeproxy.worker.runner import Runner
 
 _PROBE_PATIENCE: Final = timedelta(milliseconds=500)
@@ -80,12 +80,13 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
     """
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(_state(given))
+        metrics = telemetry.metrics(__version__)
         signer = None
         if role is not Role.WEB:
             given.require_credentials()
             limit = given.vault.max_in_flight
-            signer = await stack.enter_async_context(VaultSigner(_vaults(given), limit))
-        metrics = telemetry.metrics(__version__)
+            heard = breaker_gauge(metrics)
+            signer = await stack.enter_async_context(VaultSigner(_vaults(given), limit, heard))
         serving = _Serving(connection, signer)
         chores: list[Callable[[], Coroutine[None, None, None]]] = []
         app = runner = None
@@ -228,7 +229,8 @@ def _runner(
     issuance = Issuance(orders, signing, tenants, utc_now, consent=consent)
     queue = RedisQueue(connection, tuple(tenants), utc_now)
     revoking = Revoking(ledger, signer, tenants, utc_now)
-    return Runner(queue, Dispatch(validation, issuance, signing, revoking, tenants, metrics))
+    dispatch = Dispatch(validation, issuance, signing, revoking, tenants, metrics)
+    return Runner(queue, dispatch, tenants=tenants)
 
 
 def _vaults(given: settings.Settings) -> Mapping[TenantName, VaultConnection]:

@@ -1,7 +1,7 @@
 """Counts and times what is asked of Vault."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from acmeproxy.core.order import Intent
@@ -56,3 +56,12 @@ class MeasuredSigner:
         finally:
             self._metrics.vault_requests.labels(operation, code).inc()
             self._metrics.vault_request_duration.labels(operation).observe(time.perf_counter() - begun)
+
+
+def breaker_gauge(metrics: Metrics) -> Callable[[str, str, str, int], None]:
+    """Return what shows the state of a breaker: of an address, or of a tenant's mount or login there."""
+
+    def heard(address: str, tenant: str, what: str, state: int) -> None:
+        metrics.vault_breaker.labels(address, tenant, what).set(state)
+
+    return heard

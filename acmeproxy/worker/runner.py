@@ -1,19 +1,22 @@
 """Takes jobs, does many at a time, keeps them while it works, and lets none be lost (K7, K20)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
+from acmeproxy.core.ids import TenantName
 from acmeproxy.core.job import Job, JobKind
+from acmeproxy.services.places import Lane, Places
 from acmeproxy.services.queue import Delivery, Queue
 from acmeproxy.services.stores import StateAwayError
 from acmeproxy.worker.dispatch import Dispatch
 
-#: Waiting for strangers costs nearly nothing, signing holds a thread: each kind has its own places.
+#: Waiting for strangers costs nearly nothing, signing holds a thread: each kind has its own places, of which
+#: each tenant has its share.
 LIMITS: Final = {JobKind.VALIDATE: 500, JobKind.ISSUE: 64, JobKind.REVOKE_SURPLUS: 8, JobKind.REVOKE: 8}
 #: What is taken at the most, places and waiting for one: a kind without a place must not keep the others out.
 MOST_HELD: Final = 4096
@@ -28,10 +31,19 @@ _AWAY_PAUSE: Final = timedelta(seconds=1)
 class Runner:
     """The worker role: runs until it is told to drain, then finishes what it has begun."""
 
-    def __init__(self, queue: Queue, dispatch: Dispatch, limits: Mapping[JobKind, int] = LIMITS) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        dispatch: Dispatch,
+        limits: Mapping[JobKind, int] = LIMITS,
+        tenants: Iterable[TenantName] = (),
+    ) -> None:
         self._queue = queue
         self._dispatch = dispatch
-        self._places = {kind: asyncio.Semaphore(limit) for kind, limit in limits.items()}
+        self._places = {kind: Places(limit) for kind, limit in limits.items()}
+        self._lanes = {
+            (kind, tenant): places.lane() for tenant in tenants for kind, places in self._places.items()
+        }
         self._held: set[Delivery] = set()
         self._waiting: set[Job] = set()
         self._draining = asyncio.Event()
@@ -77,8 +89,9 @@ class Runner:
                 jobs.create_task(self._work(delivery))
 
     async def _work(self, delivery: Delivery) -> None:
-        place, job = self._places[delivery.job.kind], delivery.job
-        waits = place.locked()
+        job = delivery.job
+        lane = self._lane(job)
+        waits = lane.full
         try:
             if job in self._waiting:
                 # The sweeper enqueued it again, and the one that waits for a place will do.
@@ -86,7 +99,7 @@ class Runner:
                     await self._queue.finish(delivery)
                 return
             self._waiting.add(job)
-            async with self._place(place, job):
+            async with self._place(lane, job):
                 if waits and self._draining.is_set():
                     return  # not begun: kept no more, it is another worker's in a moment
                 await self._dispatch(delivery.job)
@@ -96,16 +109,20 @@ class Runner:
         finally:
             self._held.discard(delivery)
 
+    def _lane(self, job: Job) -> Lane:
+        key = (job.kind, job.tenant)
+        if key not in self._lanes:
+            self._lanes[key] = self._places[job.kind].lane()
+        return self._lanes[key]
+
     @asynccontextmanager
-    async def _place(self, place: asyncio.Semaphore, job: Job) -> AsyncIterator[None]:
-        try:
-            await place.acquire()
-        finally:
-            self._waiting.discard(job)
-        try:
+    async def _place(self, lane: Lane, job: Job) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(lane.place())
+            finally:
+                self._waiting.discard(job)
             yield
-        finally:
-            place.release()
 
     async def _keep(self) -> None:
         await self._queue.keep(list(self._held))

@@ -119,6 +119,20 @@ async def test_vault_may_say_when_to_ask_again(workshop: Workshop) -> None:
     workshop.signer.script.append(workshop.signer.defers(timedelta(seconds=7)))
     await workshop.issue(owner, order)
     assert await workshop.due(owner) == {JobKind.ISSUE: 7}
+    # A gateway's page of maintenance may wish for more than an order lives.
+    workshop.clock.move(timedelta(seconds=7))
+    workshop.signer.script.append(workshop.signer.defers(timedelta(hours=1)))
+    await workshop.issue(owner, order)
+    assert await workshop.due(owner) == {JobKind.ISSUE: 60}
+
+
+async def test_vault_may_say_when_to_look_again(workshop: Workshop) -> None:
+    owner, order = await workshop.finalized()
+    workshop.signer.script.append(workshop.signer.loses(signed=True))
+    assert (await workshop.issue(owner, order)).outcome == "uncertain"
+    workshop.signer.away, workshop.signer.wish = "sealed", timedelta(seconds=3)
+    assert (await workshop.issue(owner, order)).outcome == "deferred"
+    assert await workshop.due(owner) == {JobKind.ISSUE: 3}
 
 
 async def test_a_deferred_order_is_issued_by_whoever_looks_next(workshop: Workshop) -> None:

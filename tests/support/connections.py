@@ -1,7 +1,9 @@
 """A TCP server of loopback that leaves no connection behind, however late it was accepted."""
 
 import asyncio
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
@@ -33,3 +35,10 @@ async def connections(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncI
         for writer in writers:
             writer.transport.abort()
         await asyncio.sleep(0)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection with RST."""
+    sock: socket.socket = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

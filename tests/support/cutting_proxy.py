@@ -2,12 +2,10 @@
 
 import asyncio
 import enum
-import socket
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from tests.support.connections import connections
+from tests.support.connections import connections, reset
 
 _CHUNK = 1 << 16
 _DEADLINE = 10
@@ -116,9 +114,7 @@ class _Link:
 
     def reset(self) -> None:
         """End the client's connection with RST."""
-        sock: socket.socket = self.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
+        reset(self.writer)
 
 
 @asynccontextmanager

@@ -35,6 +35,7 @@ class ScriptedSigner:
         store: What was signed, as Vault would show it.
         calls: What was asked, in order: `sign`, `find`, `revoke`.
         away: Why `find` and `revoke` cannot be answered, if so.
+        wish: When to come again then.
     """
 
     authority: CertificateAuthority
@@ -43,6 +44,7 @@ class ScriptedSigner:
     calls: list[str] = field(default_factory=list)
     revoked: list[bytes] = field(default_factory=list)
     away: str = ""
+    wish: timedelta | None = None
 
     async def sign(self, tenant: Tenant, intent: Intent) -> Signed:  # noqa: ARG002 - the port's
         self.calls.append("sign")
@@ -128,7 +130,7 @@ class ScriptedSigner:
 
     def _reachable(self) -> None:
         if self.away:
-            raise SigningDeferredError(self.away)
+            raise SigningDeferredError(self.away, self.wish)
 
 
 def _der(certificate: x509.Certificate) -> bytes:

@@ -3,6 +3,7 @@
 import hashlib
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -32,6 +33,16 @@ def parse_all(chain: object) -> tuple[x509.Certificate, ...] | None:
     certificates = tuple(parse(pem) for pem in chain)
     parsed = tuple(certificate for certificate in certificates if certificate is not None)
     return parsed if len(parsed) == len(certificates) else None
+
+
+@lru_cache(256)
+def ders(chain: tuple[str, ...]) -> tuple[bytes, ...] | None:
+    """Return a list of PEM texts in DER, `None` if one is no certificate.
+
+    Remembers: the issuers of a mount come with every certificate, and are the same each time.
+    """
+    parsed = parse_all(list(chain))
+    return None if parsed is None else der(parsed)
 
 
 def der(certificates: Iterable[x509.Certificate]) -> tuple[bytes, ...]:

@@ -1,8 +1,6 @@
 """hvac made asynchronous, bounded and silent about secrets: one client a tenant."""
 
-import asyncio
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,17 +12,22 @@ import urllib3
 from hvac.adapters import RawAdapter
 
 from acmeproxy.adapters.vault.connection import Reveal, VaultConnection
+from acmeproxy.adapters.vault.gate import Gate, serves_nobody
 from acmeproxy.adapters.vault.transport import Call, LostError, UnsentError, session
+
+__all__ = ["Answer", "Gate", "VaultClient"]
 
 _MAX_ANSWER: Final = 1 << 20
 _LONGEST_WISH: Final = 3600
 _REASON_CHARACTERS: Final = 300
+_DOORS: Final = ("auth/", "sys/")
 
 
 class Answer(msgspec.Struct, frozen=True):
     """What Vault answered. `data` and `auth` may hold secrets and are not shown.
 
-    `retry_after` is its wish, an hour at most; `errors` are its texts, which may quote a request.
+    `retry_after` is its wish, an hour at most, or ours where the address serves nobody; `errors` are its
+    texts, which may quote a request.
     """
 
     status: int
@@ -57,44 +60,6 @@ class _Envelope(msgspec.Struct):
     warnings: tuple[str, ...] | None = None
     errors: tuple[str, ...] | None = None
     request_id: str = ""
-
-
-class Gate:
-    """The threads of one Vault address, and so the bound on what is in flight there (INV-9)."""
-
-    def __init__(self, places: int) -> None:
-        self.places = places
-        self._threads = ThreadPoolExecutor(places, thread_name_prefix="vault")
-        self._free = asyncio.Semaphore(places)
-
-    async def run(self, work: Callable[[Call], Answer], deadline: timedelta) -> Answer:
-        """Run blocking work in a thread, within a deadline that includes the wait for it.
-
-        Raises:
-            UnsentError: The request did not leave.
-            LostError: It may have arrived.
-        """
-        call = Call()
-        try:
-            async with asyncio.timeout(deadline.total_seconds()), self._free:
-                future = asyncio.get_running_loop().run_in_executor(self._threads, work, call)
-                try:
-                    return await future
-                finally:
-                    if not future.done() or future.cancelled():
-                        call.abort()
-        except TimeoutError:
-            if call.sent:
-                raise LostError("no answer within the deadline") from None
-            raise UnsentError("no place or no connection within the deadline") from None
-
-    async def reveal(self, secret: Reveal) -> str:
-        """Call for a secret in a thread: it may be in a file."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, secret)
-
-    def close(self) -> None:
-        """Let the threads end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class VaultClient:
@@ -163,7 +128,10 @@ class VaultClient:
             # Raised out here, for these errors carry the request and with it the token (INV-13).
             raise LostError(kind) if call.sent else UnsentError(kind)
 
-        return await self._gate.run(work, self._deadline)
+        answer = await self._gate.run(work, self._deadline, door=path.startswith(_DOORS))
+        if answer.retry_after is None and serves_nobody(answer):
+            return msgspec.structs.replace(answer, retry_after=self._gate.again())
+        return answer
 
     def close(self) -> None:
         """Close the pooled connections."""

@@ -14,7 +14,7 @@ from acmeproxy.adapters.vault.transport import LostError, UnsentError
 from acmeproxy.services.ports import SigningDeferredError
 
 
-class NoAnswerError(SigningDeferredError):
+class LostLoginError(SigningDeferredError):
     """A request may have arrived, and there is no answer to it."""
 
 
@@ -38,15 +38,15 @@ class Door:
         """Ask once.
 
         Raises:
-            NoAnswerError: The request may have arrived.
+            LostLoginError: The request may have arrived.
             SigningDeferredError: It did not leave.
         """
         try:
             return await self._client.ask(method, path, token=token, body=body)
         except LostError as error:
-            raise NoAnswerError(f"no answer to the login: {error}") from None
+            raise LostLoginError(f"no answer to the login: {error}", error.retry_after) from None
         except UnsentError as error:
-            raise SigningDeferredError(f"no answer to the login: {error}") from None
+            raise SigningDeferredError(f"no answer to the login: {error}", error.retry_after) from None
 
     async def reveal(self, secret: Reveal) -> Secret:
         """Call for a secret, which may be in a file.

@@ -35,16 +35,22 @@ class Issuers:
         self._login = login
         self._mount = mount
         self._ways: dict[bytes, list[_Way]] = {}
+        self._known: dict[tuple[bytes, ...], tuple[tuple[bytes, ...], ...]] = {}
         self._until = 0.0
         self._turn = asyncio.Lock()
 
-    async def alternates(self, issuers: Sequence[x509.Certificate]) -> tuple[tuple[bytes, ...], ...]:
-        """Return the other ways up from the first of some issuers, without roots, in DER."""
+    async def alternates(self, issuers: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], ...]:
+        """Return the other ways up from the first of some issuers, without roots; all in DER."""
         if not issuers:
             return ()
         async with self._turn:
             if time.monotonic() >= self._until:
                 await self._refresh()
+        if issuers not in self._known:
+            self._known[issuers] = self._others([x509.load_der_x509_certificate(one) for one in issuers])
+        return self._known[issuers]
+
+    def _others(self, issuers: Sequence[x509.Certificate]) -> tuple[tuple[bytes, ...], ...]:
         known = _without_roots(issuers)
         ways = [way for way in self._ways.get(_identity(issuers[0]), ()) if way != known]
         return tuple(chain.der(way) for way in ways[:_MOST_WAYS])
@@ -56,6 +62,7 @@ class Issuers:
         except (TimeoutError, UnsentError, LostError, SigningDeferredError):
             pass
         finally:
+            self._known.clear()
             self._until = time.monotonic() + _KEPT_SECONDS
 
     async def _read(self) -> list[x509.Certificate]:

@@ -13,8 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from acmeproxy.adapters.vault import chain
-from acmeproxy.adapters.vault.client import Answer, Gate
+from acmeproxy.adapters.vault.client import Answer
 from acmeproxy.adapters.vault.connection import VaultConnection
+from acmeproxy.adapters.vault.gate import Address, Gate, Heard, unheard
 from acmeproxy.adapters.vault.issuers import Issuers
 from acmeproxy.adapters.vault.login import Login
 from acmeproxy.adapters.vault.place import check, sign_path
@@ -37,17 +38,21 @@ class VaultSigner:
     """Signs, finds and revokes for every tenant, each with its own connection, namespace and token (INV-4).
 
     Made in a running event loop; ends its threads and connections with its context. At most `max_in_flight`
-    requests are under way at one address.
+    requests are under way at one address, of which every tenant has its share. `heard` is told what the
+    breakers do.
     """
 
     def __init__(
-        self, connections: Mapping[TenantName, VaultConnection], max_in_flight: int = MAX_IN_FLIGHT
+        self,
+        connections: Mapping[TenantName, VaultConnection],
+        max_in_flight: int = MAX_IN_FLIGHT,
+        heard: Heard = unheard,
     ) -> None:
         self._connections = dict(connections)
-        addresses = {connection.address for connection in connections.values()}
-        self._gates = {address: Gate(max_in_flight) for address in addresses}
+        urls = {connection.address for connection in connections.values()}
+        self._addresses = {url: Address(max_in_flight, url, heard) for url in urls}
         self._logins = {
-            name: Login(connection, self._gates[connection.address])
+            name: Login(connection, Gate(self._addresses[connection.address], name))
             for name, connection in connections.items()
         }
         self._stores: dict[tuple[TenantName, VaultPlace], Store] = {}
@@ -61,8 +66,8 @@ class VaultSigner:
     ) -> None:
         for login in self._logins.values():
             login.close()
-        for gate in self._gates.values():
-            gate.close()
+        for address in self._addresses.values():
+            address.close()
 
     async def sign(self, tenant: Tenant, intent: Intent) -> Signed:
         """Have an intent signed, as the port says; the request is never repeated by the transport."""
@@ -76,7 +81,7 @@ class VaultSigner:
                 headers={_INTENT_HEADER: intent.id},
             )
         except UnsentError as error:
-            raise SigningDeferredError(f"the request did not leave: {error}") from None
+            raise SigningDeferredError(f"the request did not leave: {error}", error.retry_after) from None
         except LostError as error:
             raise SigningUncertainError(f"the answer was lost: {error}") from None
         signed = _signed(answer)
@@ -104,7 +109,7 @@ class VaultSigner:
                 "post", f"{tenant.vault.mount}/revoke", body={"certificate": pem}
             )
         except (UnsentError, LostError) as error:
-            raise SigningDeferredError(f"no answer to the revocation: {error}") from None
+            raise SigningDeferredError(f"no answer to the revocation: {error}", error.retry_after) from None
         revoked = answer.data is not None and answer.data.get("state") == "revoked"
         expired = any("already expired" in warning for warning in answer.warnings)
         if answer.status != HTTPStatus.OK or not (revoked or expired):
@@ -129,8 +134,7 @@ class VaultSigner:
         key = (tenant.name, tenant.vault.mount)
         if key not in self._issuers:
             self._issuers[key] = Issuers(self._login(tenant), tenant.vault.mount)
-        issuers = [x509.load_der_x509_certificate(issuer) for issuer in signed.issuers]
-        return msgspec.structs.replace(signed, alternates=await self._issuers[key].alternates(issuers))
+        return msgspec.structs.replace(signed, alternates=await self._issuers[key].alternates(signed.issuers))
 
     async def _state(self, name: TenantName, within: timedelta) -> str:
         try:
@@ -183,7 +187,10 @@ def _signed(answer: Answer) -> Signed | None:
     if answer.status != HTTPStatus.OK or answer.data is None:
         return None
     leaf = chain.parse(answer.data.get("certificate"))
-    issuers = chain.parse_all(answer.data.get("ca_chain"))
-    if leaf is None or issuers is None:
+    above = answer.data.get("ca_chain") or []
+    if leaf is None or not isinstance(above, list) or not all(isinstance(pem, str) for pem in above):
         return None
-    return Signed(chain.der([leaf])[0], chain.der(issuers), answer.request_id)
+    issuers = chain.ders(tuple(above))
+    if issuers is None:
+        return None
+    return Signed(chain.der([leaf])[0], issuers, answer.request_id)

@@ -61,7 +61,9 @@ class Store:
         except TimeoutError:
             raise SigningDeferredError("the store could not be searched within a minute") from None
         except (UnsentError, LostError) as error:
-            raise SigningDeferredError(f"the store could not be searched: {error}") from None
+            raise SigningDeferredError(
+                f"the store could not be searched: {error}", error.retry_after
+            ) from None
 
     async def _entries(self, intent: Intent, since: datetime) -> AsyncIterator[_Entry]:
         async for serials in self._candidates(intent, since):

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from tests.support.connections import connections
 
+_DEADLINE = 10
 TOKEN_WITHOUT_END = {"data": {"ttl": 0, "renewable": False}}
 
 
@@ -20,6 +21,12 @@ class CannedVault:
         self.closed = asyncio.Event()
         self._answer = answer
         self._drip = drip
+        self._heard = asyncio.Condition()
+
+    async def until(self, needle: bytes, times: int = 1) -> None:
+        """Wait until that many requests contained a text."""
+        async with asyncio.timeout(_DEADLINE), self._heard:
+            await self._heard.wait_for(lambda: sum(needle in request for request in self.requests) >= times)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection until the other side ends it."""
@@ -35,7 +42,9 @@ class CannedVault:
         head = await reader.readuntil(b"\r\n\r\n")
         fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
         body = await reader.readexactly(int(fields.get(b"Content-Length", b"0")))
-        self.requests.append(head + body)
+        async with self._heard:
+            self.requests.append(head + body)
+            self._heard.notify_all()
         if b"lookup-self" in head:
             writer.write(http_answer(200, TOKEN_WITHOUT_END))
         else:
@@ -53,9 +62,11 @@ class CannedVault:
 
 
 def http_answer(status: int, body: object, *fields: str) -> bytes:
-    """Return an HTTP answer; a body that is not bytes is sent as JSON."""
+    """Return an HTTP answer, of JSON unless a field says otherwise; bytes are sent as they are."""
     octets = body if isinstance(body, bytes) else json.dumps(body).encode()
-    head = [f"HTTP/1.1 {status} Canned", "Content-Type: application/json", f"Content-Length: {len(octets)}"]
+    head = [f"HTTP/1.1 {status} Canned", f"Content-Length: {len(octets)}"]
+    if not any(field.lower().startswith("content-type:") for field in fields):
+        head.append("Content-Type: application/json")
     return "\r\n".join([*head, *fields, "", ""]).encode() + octets
 
 

@@ -7,7 +7,7 @@ import structlog
 
 from acmeproxy.adapters.vault.client import Answer
 from acmeproxy.adapters.vault.connection import AppRoleLogin, Confidential, Secret
-from acmeproxy.adapters.vault.door import Door, NoAnswerError
+from acmeproxy.adapters.vault.door import Door, LostLoginError
 from acmeproxy.adapters.vault.lease import Lease
 from acmeproxy.adapters.vault.logins.method import RefusedLoginError, Role, lease_of
 
@@ -51,7 +51,7 @@ class AppRoleMethod(Role):
         await self._check_origin(door, wrapping)
         try:
             answer = await door.ask("post", "sys/wrapping/unwrap", token=wrapping, body={})
-        except NoAnswerError:
+        except LostLoginError:
             # Perhaps it is open now. The next look at it tells.
             self._lost = wrapping
             raise

@@ -1,0 +1,61 @@
+"""Three OpenBaos behind a balancer, as `vault.address` expects them: one is killed, one steps down."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import structlog
+
+from acmeproxy.adapters.vault.provisioning import provision
+from tests.support.openbao import SUFFIXES, as_root
+from tests.support.openbao_nodes import Cluster, cluster
+from tests.support.proxies import Launch
+from tests.support.proxy import Proxy, hosted
+from tests.support.waiting import plan_of_two, ready, serves
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cluster")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def nodes(directory: Path) -> AsyncIterator[Cluster]:
+    async with hosted(cluster(directory)) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def running(launch: Launch, nodes: Cluster, directory: Path, name_server: int) -> AsyncIterator[Proxy]:
+    leader = await nodes.leader()
+    pki = await asyncio.to_thread(provision, leader.address, leader.root_token, directory, SUFFIXES)
+    async with launch(plan_of_two(nodes.port, pki, name_server)) as proxy:
+        yield proxy
+
+
+async def test_a_leader_that_is_killed(
+    running: Proxy, nodes: Cluster, log: structlog.testing.LogCapture
+) -> None:
+    """VLT-06: the others send us to the dead one, by a 307 that is waited out, until they have elected."""
+    wanted = [await ready(running, f"{name}.alpha.example") for name in "efgh"]
+    await (await nodes.leader()).process.kill()
+    for one in wanted:
+        await one.finalized()
+    for one in wanted:
+        await one.issued(within=60)
+    await serves(running, "www.beta.example")
+    delayed = [entry for entry in log.entries if entry["event"] in {"job.deferred", "job.uncertain"}]
+    assert delayed
+
+
+async def test_a_leader_that_steps_down(running: Proxy, nodes: Cluster) -> None:
+    """FIN-22: whatever node is asked meanwhile, and whatever it says."""
+    wanted = [await ready(running, f"{name}.alpha.example") for name in "abcd"]
+    await as_root(await nodes.leader(), "PUT", "sys/step-down")
+    for one in wanted:
+        await one.sent()
+    await serves(running, "www.beta.example")
+    for one in wanted:
+        await one.issued(within=60)
