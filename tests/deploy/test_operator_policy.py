@@ -120,11 +120,12 @@ def logs_in(operator: Caller) -> None:
 
 
 @pytest.fixture(scope="module")
-def signed(built: Caller) -> dict[str, Any]:
+def signed(openbao: OpenBao, built: Caller) -> dict[str, Any]:
     """Return what the tenant's role signs, in what the operator has built."""
+    assert built.namespace == TOP
     request = x509.load_der_x509_csr(certificate_request(["www.team-a.example"], certificate_key()))
     wanted = {"csr": request.public_bytes(Encoding.PEM).decode(), "alt_names": "www.team-a.example"}
-    return ruler(built.server, TENANT).does("POST", "pki/sign/acme", wanted)
+    return ruler(openbao, TENANT).does("POST", "pki/sign/acme", wanted)
 
 
 def test_the_operator_builds_what_the_proxy_signs_with(signed: dict[str, Any]) -> None:
@@ -204,7 +205,7 @@ def test_the_operator_may_not(
 )
 @pytest.mark.usefixtures("signed")
 def test_the_reader_reads_and_changes_nothing(
-    built: Caller, method: str, path: str, body: dict[str, Any] | None, status: int
+    openbao: OpenBao, method: str, path: str, body: dict[str, Any] | None, status: int
 ) -> None:
-    reader = holder(ruler(built.server, TOP), "acmeproxy-reader", text("reader"))
+    reader = holder(ruler(openbao, TOP), "acmeproxy-reader", text("reader"))
     assert reader.ask(method, path, body, TENANT).status_code == status

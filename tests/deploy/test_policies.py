@@ -107,9 +107,9 @@ def alpha(openbao: OpenBao, hierarchy: Hierarchy) -> Caller:
 
 
 @pytest.fixture(scope="module")
-def community(alpha: Caller) -> Caller:
+def community(openbao: OpenBao, alpha: Caller) -> Caller:
     """Return who rules a server with the mount of a tenant in the root namespace, as on Vault Community."""
-    above = ruler(alpha.server)
+    above = ruler(openbao)
     above.does("POST", f"sys/mounts/{PREFIX}/pki", {"type": "pki"})
     above.does("POST", f"{PREFIX}/pki/root/generate/internal", {"common_name": "alpha"})
     above.does("POST", f"{PREFIX}/pki/roles/acme", alpha.does("GET", "pki/roles/acme"))

@@ -30,7 +30,7 @@ def without_namespaces(name: str, prefix: str) -> str:
 class Caller:
     """Somebody with a token, in a namespace (in none, for an empty one)."""
 
-    server: OpenBao
+    address: str
     namespace: str
     token: str = field(repr=False)
 
@@ -43,7 +43,7 @@ class Caller:
         if method == "PATCH":
             headers["Content-Type"] = "application/merge-patch+json"
         return requests.request(
-            method, f"{self.server.address}/v1/{path}", headers=headers, json=body, timeout=_DEADLINE
+            method, f"{self.address}/v1/{path}", headers=headers, json=body, timeout=_DEADLINE
         )
 
     def does(
@@ -62,7 +62,7 @@ class Caller:
 
 def ruler(server: OpenBao, namespace: str = "") -> Caller:
     """Return who may do everything."""
-    return Caller(server, namespace, server.root_token)
+    return Caller(server.address, namespace, server.root_token)
 
 
 def holder(above: Caller, name: str, policy: str) -> Caller:
