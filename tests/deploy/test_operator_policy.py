@@ -54,10 +54,23 @@ def built(operator: Caller, tmp_path_factory: pytest.TempPathFactory) -> Caller:
     chain = "\n".join(issuing["ca_chain"])
     imported = does("POST", "pki/intermediate/set-signed", {"certificate": chain}, TENANT)
     named(operator, TENANT, imported, "issuing-1")
-    does("POST", "pki/roles/acme", ROLE, TENANT)
-    does("PATCH", "pki/roles/acme", {"max_ttl": "720h"}, TENANT)
+    tries(operator)
     logs_in(operator)
     return operator
+
+
+def tries(operator: Caller) -> None:
+    """Have the new issuing CA sign by the role, and revoke what it signed, as `rotate` does."""
+    operator.does("POST", "pki/roles/acme", ROLE, TENANT)
+    operator.does("PATCH", "pki/roles/acme", {"max_ttl": "720h"}, TENANT)
+    assert operator.does("LIST", "pki/roles", None, TENANT) == {"keys": ["acme"]}
+    signed = operator.does("POST", "pki/issuer/issuing-1/sign/acme", request_for_a_leaf(), TENANT)
+    operator.does("POST", "pki/revoke", {"certificate": signed["certificate"]}, TENANT)
+
+
+def request_for_a_leaf() -> dict[str, Any]:
+    csr = x509.load_der_x509_csr(certificate_request(["www.team-a.example"], certificate_key()))
+    return {"csr": csr.public_bytes(Encoding.PEM).decode(), "alt_names": "www.team-a.example"}
 
 
 KEY: Final = {"common_name": "a CA", "key_type": "ec", "key_bits": 384}
@@ -107,6 +120,7 @@ def logs_in(operator: Caller) -> None:
     role_id = does("GET", "auth/approle/role/acmeproxy/role-id")["role_id"]
     secret_id = does("POST", "auth/approle/role/acmeproxy/secret-id")["secret_id"]
     assert does("POST", "auth/approle/role/acmeproxy/secret-id/lookup", {"secret_id": secret_id})
+    does("POST", "auth/approle/role/acmeproxy/custom-secret-id", {"secret_id": "a-secret-of-our-own"})
     accessor = does("GET", "sys/auth")["approle/"]["accessor"]
     alias = {"alias_name": role_id, "alias_mount_accessor": accessor}
     assert operator.ask("POST", "identity/lookup/entity", alias, TENANT).status_code == 204
@@ -123,9 +137,7 @@ def logs_in(operator: Caller) -> None:
 def signed(openbao: OpenBao, built: Caller) -> dict[str, Any]:
     """Return what the tenant's role signs, in what the operator has built."""
     assert built.namespace == TOP
-    request = x509.load_der_x509_csr(certificate_request(["www.team-a.example"], certificate_key()))
-    wanted = {"csr": request.public_bytes(Encoding.PEM).decode(), "alt_names": "www.team-a.example"}
-    return ruler(openbao, TENANT).does("POST", "pki/sign/acme", wanted)
+    return ruler(openbao, TENANT).does("POST", "pki/sign/acme", request_for_a_leaf())
 
 
 def test_the_operator_builds_what_the_proxy_signs_with(signed: dict[str, Any]) -> None:
@@ -157,9 +169,8 @@ def test_the_operator_builds_what_the_proxy_signs_with(signed: dict[str, Any]) -
         (TOP, "POST", "sys/auth/approle", {"type": "approle"}),
         (TENANT, "POST", "pki/sign/acme", {"csr": "x"}),
         (TENANT, "POST", "pki/issue/acme", {"common_name": "www.team-a.example"}),
-        (TENANT, "POST", "pki/issuer/issuing-1/sign/acme", {"csr": "x"}),
+        (TENANT, "POST", "pki/issuer/issuing-1/sign-verbatim/acme", {"csr": "x"}),
         (TENANT, "POST", "pki/issuer/issuing-1/issue/acme", {"common_name": "www.team-a.example"}),
-        (TENANT, "POST", "pki/revoke", {"serial_number": "11:22"}),
         (TENANT, "DELETE", "pki/roles/acme", None),
         (TENANT, "POST", "sys/policies/acl/other", {"policy": "x"}),
         (TENANT, "DELETE", "sys/auth/approle", None),

@@ -157,6 +157,28 @@ def test_the_reader_reads_mounts_below_a_prefix(
     assert reader.ask(method, path).status_code == status
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("sys/policies/acl/acmeproxy-alpha", 204),
+        ("sys/policies/acl/acmeproxy-operator", 403),
+        ("sys/policies/acl/other", 403),
+        (f"{PREFIX}/pki/roles/by-operator", 200),
+        (f"{PREFIX}/pki/sign/acme", 403),
+        ("other/alpha/pki/roles/by-operator", 403),
+        (f"sys/auth/{PREFIX}/approle", 204),
+        ("sys/auth/approle", 403),
+        ("identity/entity/name/acmeproxy-alpha", 200),
+    ],
+)
+def test_the_operator_writes_below_a_prefix_and_not_his_own_policy(
+    path: str, status: int, community: Caller
+) -> None:
+    operator = holder(community, "acmeproxy-operator", without_namespaces("operator", "corp"))
+    body = {"type": "approle", "policy": 'path "x" { capabilities = ["read"] }', "key_type": "ec"}
+    assert operator.ask("POST", path, body).status_code == status
+
+
 @pytest.mark.parametrize("call", PROXY, ids=str)
 def test_what_provisioning_writes_is_the_same(call: Call, alpha: Caller, csr: str) -> None:
     written = alpha.does("GET", "sys/policies/acl/acmeproxy")["policy"]

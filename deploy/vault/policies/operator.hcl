@@ -2,7 +2,7 @@
 # Policy "acmeproxy-operator" in vault.namespace: "+" stands for each tenant's namespace below it. That
 # namespace itself, and this policy in it, are made by whoever rules the server.
 #
-# It signs no leaf, exports no key and reads no token. But who may write a tenant's policy and fetch a secret id
+# It exports no key, removes nothing and reads no token. But who may write a tenant's policy and fetch a secret id
 # of its AppRole can give himself all of that namespace: the token of this policy is a ruler's, if a small one's.
 
 # Namespaces of tenants are made and not removed. Making one again is the same call, and empties its metadata.
@@ -82,6 +82,15 @@ path "pki/root/sign-intermediate" {
   required_parameters = ["permitted_dns_domains", "max_path_length"]
 }
 
+path "pki/roles/*" {
+  capabilities = ["read", "list"]
+}
+
+# Not its own, whatever is said of others.
+path "sys/policies/acl/acmeproxy-operator" {
+  capabilities = ["deny"]
+}
+
 path "sys/policies/acl/acmeproxy-reader" {
   capabilities = ["create", "read", "update"]
 }
@@ -156,6 +165,15 @@ path "+/pki/roles/*" {
   capabilities = ["create", "read", "list", "update", "patch"]
 }
 
+# The tenants: a certificate from a new issuing CA before it becomes the default, revoked at once.
+path "+/pki/issuer/+/sign/+" {
+  capabilities = ["update"]
+}
+
+path "+/pki/revoke" {
+  capabilities = ["update"]
+}
+
 # The tenants: policy and login.
 path "+/sys/policies/acl/acmeproxy" {
   capabilities = ["create", "read", "update"]
@@ -175,10 +193,14 @@ path "+/auth/approle/role/acmeproxy" {
 }
 
 path "+/auth/approle/role/acmeproxy/role-id" {
-  capabilities = ["read"]
+  capabilities = ["create", "read", "update"]
 }
 
 path "+/auth/approle/role/acmeproxy/secret-id" {
+  capabilities = ["create", "update"]
+}
+
+path "+/auth/approle/role/acmeproxy/custom-secret-id" {
   capabilities = ["create", "update"]
 }
 
