@@ -4,11 +4,21 @@
 locals {
   text = file("${path.module}/../policies/${var.policy == "templated" ? "tenant-templated" : "tenant"}.hcl")
 
-  # Once for every role that the text names; what is said twice about a path is the same.
+  # The metadata key of each role: the tenant's own is "role", the others are "role_2" and so on.
+  role_keys = {
+    for name, tenant in var.tenants : name => merge(
+      { (tenant.role) = "role" },
+      { for number, role in [for role in keys(tenant.roles) : role if role != tenant.role] : role => "role_${number + 2}" }
+    )
+  }
+
+  # The text once for every role; what is said twice about a path is the same.
   policies = {
     for name, tenant in var.tenants : name => join("\n", [
-      for role in(var.policy == "templated" ? [tenant.role] : keys(tenant.roles)) :
-      replace(replace(local.text, "/acme\"", "/${role}\""), "path \"pki/", "path \"${local.places[name].mount}/")
+      for role, key in local.role_keys[name] : replace(replace(replace(local.text,
+        "/acme\"", "/${role}\""),
+        "metadata.role}}", "metadata.${key}}}"),
+      "path \"pki/", "path \"${local.places[name].mount}/")
     ])
   }
 
@@ -61,7 +71,7 @@ resource "vault_identity_entity" "tenant" {
 
   namespace = local.places[each.key].namespace
   name      = local.places[each.key].entity
-  metadata  = { tenant = each.key, role = each.value.role }
+  metadata  = merge({ tenant = each.key }, { for role, key in local.role_keys[each.key] : key => role })
 }
 
 # An alias of an AppRole is named by its role id.
