@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from tests.support import file_tls, programs
 from tests.support.installation import Development, certbot, openssl_verifies
@@ -48,6 +49,7 @@ def test_an_agent_renews_for_a_server_beside_an_acme_client_on_the_same_role(
         reload=("/bin/kill", "-HUP", str(pid)),
     )
     host.prepare(installation.root)
+    host.has_typed(blocks("sh")[1])
     seen: set[int] = set()
 
     def a_second_one_is_served() -> bool:
@@ -69,7 +71,8 @@ def test_an_agent_renews_for_a_server_beside_an_acme_client_on_the_same_role(
     by_acme = x509.load_pem_x509_certificates(fullchain)
     assert [names(chain[0]) for chain in (by_agent, by_acme)] == [["agent.team-a.test"], ["acme.team-a.test"]]
     assert by_agent[1] == by_acme[1]
-    assert permitted(by_agent[1]) == ["team-a.test", "corp.example"]
+    assert permitted(by_agent[1]) == ["corp.example", "team-a.test"]
+    assert [ocsp(chain[0]) for chain in (by_agent, by_acme)] == ["https://acme.example/pki/team-a/ocsp"] * 2
     assert openssl_verifies(installation.root, fullchain).endswith("OK")
     assert openssl_verifies(installation.root, host.chain.read_bytes()).endswith("OK")
     assert host.chain.stat().st_mode & 0o777 == 0o644
@@ -93,7 +96,7 @@ def test_a_restarted_agent_keeps_its_certificate_and_a_rotated_issuer_does_not_b
         programs.until(lambda: host.chain.read_bytes() == chain, "the same chain again", host.log)
         assert host.serial == first
     assert len(installation.certificates("rotated.team-a.test")) == 1
-    assert openssl_verifies(installation.root, host.chain.read_bytes()).endswith("OK")
+    assert openssl_verifies(installation.root, chain).endswith("OK")
 
 
 def test_a_template_that_asks_for_the_chain_as_other_agents_have_it_fails_and_issues_all_the_same(
@@ -133,6 +136,12 @@ def names(certificate: x509.Certificate) -> list[str]:
     return extension.value.get_values_for_type(x509.DNSName)
 
 
+def ocsp(certificate: x509.Certificate) -> str:
+    found = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    [place] = [one for one in found if one.access_method == AuthorityInformationAccessOID.OCSP]
+    return str(place.access_location.value)
+
+
 def permitted(authority: x509.Certificate) -> list[str]:
     constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
-    return [str(name.value) for name in constraints.permitted_subtrees or ()]
+    return sorted(str(name.value) for name in constraints.permitted_subtrees or ())

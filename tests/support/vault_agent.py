@@ -72,10 +72,14 @@ class Host:
         (self.directory / "vault-ca.pem").write_bytes(root.read_bytes())
         policy = self.directory / "vault-agent.hcl"
         policy.write_text(self.placed((ROOT / "deploy" / "vault" / "policies" / policy.name).read_text()))
-        script = self.placed(blocks("sh")[0]).replace("deploy/vault/policies", str(self.directory))
-        programs.run(["/bin/sh", "-euc", f"cd {self.directory}\n{script}"], env=self._environment)
+        self.has_typed(blocks("sh")[0].replace("deploy/vault/policies", str(self.directory)))
         for name in ("agent.hcl", "server.tmpl"):
             (self.directory / name).write_text(self.placed((FILES / name).read_text("utf-8")))
+
+    def has_typed(self, script: str) -> None:
+        """Run a block of the page as the operator of the tenant's namespace."""
+        script = f"cd {self.directory}\n{self.placed(script)}"
+        programs.run(["/bin/sh", "-euc", script], env=self._environment)
 
     def placed(self, text: str) -> str:
         """Return a text of the page or of a file with the names of this test."""
@@ -101,6 +105,8 @@ class Host:
     @property
     def _environment(self) -> dict[str, str]:
         return {
+            "BAO_ADDR": self.vault["addr"],
+            "BAO_NAMESPACE": self.vault["namespaces"]["team-a"],
             "BAO_TOKEN": self.vault["token"],
             "HOME": str(self.directory),
             "PATH": f"{BAO.parent}{os.pathsep}{os.environ['PATH']}",
