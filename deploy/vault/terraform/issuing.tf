@@ -46,7 +46,7 @@ resource "vault_pki_secret_backend_intermediate_cert_request" "issuing" {
   namespace            = local.places[each.value.tenant].namespace
   backend              = vault_pki_secret_backend_config_urls.tenant[each.value.tenant].backend
   type                 = "internal"
-  common_name          = coalesce(var.tenants[each.value.tenant].common_name, "acmeproxy ${each.value.tenant} CA")
+  common_name          = coalesce(var.tenants[each.value.tenant].common_name, "acmeproxy ${each.value.tenant} issuing CA")
   exclude_cn_from_sans = true
   key_type             = "ec"
   key_bits             = 384
@@ -83,8 +83,10 @@ resource "vault_pki_secret_backend_issuer" "issuing" {
   backend    = vault_mount.tenant[each.value.tenant].path
   issuer_ref = vault_pki_secret_backend_intermediate_set_signed.issuing[each.key].imported_issuers[0]
 
-  issuer_name             = each.value.name
-  leaf_not_after_behavior = "err"
+  issuer_name = each.value.name
+
+  # Near its end it signs for less time, rather than not at all.
+  leaf_not_after_behavior = "truncate"
 }
 
 resource "vault_pki_secret_backend_config_issuers" "tenant" {
