@@ -1,7 +1,7 @@
 """Clients that are no wheels, at the ports 80 and 443 of a network of their own: `make clients`.
 
-Not a part of `make test`: needs root, and Debian's dehydrated, uacme, lego and apache2 (whose mod_md is the
-client). Some only: `.venv/bin/python -m tests.clients.debian uacme lego`.
+Not a part of `make test`: needs root, and Debian's dehydrated, uacme, lego, apache2 (whose mod_md is the
+client) and nginx-light. Some only: `.venv/bin/python -m tests.clients.debian uacme lego`.
 """
 
 import functools
@@ -19,6 +19,7 @@ from typing import Final
 
 from cryptography import x509
 
+from tests.clients.nginx import vault_agent
 from tests.support import programs
 from tests.support.certbot import dns_names, serial
 from tests.support.stage import Stage, stage
@@ -189,6 +190,7 @@ CLIENTS: Final[dict[str, Callable[[Stage, Path], list[str]]]] = {
     "uacme": uacme,
     "lego": lego,
     "mod_md": mod_md,
+    "vault_agent": vault_agent,
 }
 
 
@@ -227,7 +229,7 @@ def trusted(root: Path) -> Iterator[None]:
 
 def _there(program: str) -> str:
     found = shutil.which(program)
-    assert found, f"{program} is not installed: apt-get install dehydrated uacme lego apache2"
+    assert found, f"{program} is not installed: apt-get install dehydrated uacme lego apache2 nginx-light"
     return found
 
 

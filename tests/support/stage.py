@@ -49,6 +49,7 @@ class Stage:
         tls_alpn01_port: Where tls-alpn-01 looks.
         dns: The name server of all names.
         redis_url: Where the state is.
+        vault: Where Vault is, and who rules it.
     """
 
     settings: Path
@@ -59,6 +60,7 @@ class Stage:
     tls_alpn01_port: int
     dns: UpdateDns
     redis_url: str
+    vault: Mapping[str, Any]
 
     def directory(self, tenant: str) -> str:
         """Return the URL of a tenant's directory."""
@@ -107,6 +109,7 @@ def stage(
                 tls_alpn01_port=tls_alpn01_port,
                 dns=dns,
                 redis_url=dev.ready["redis_url"],
+                vault=dev.ready["vault"],
             )
 
 
