@@ -24,7 +24,8 @@ _REASON_CHARACTERS: Final = 300
 class Answer(msgspec.Struct, frozen=True):
     """What Vault answered. `data` and `auth` may hold secrets and are not shown.
 
-    `retry_after` is its wish, an hour at most; `errors` are its texts, which may quote a request.
+    `retry_after` is its wish, an hour at most; `errors` are its texts, which may quote a request. `help` is
+    what it says of a path.
     """
 
     status: int
@@ -34,6 +35,7 @@ class Answer(msgspec.Struct, frozen=True):
     errors: tuple[str, ...] = ()
     request_id: str = ""
     retry_after: timedelta | None = None
+    help: str = ""
 
     def __repr__(self) -> str:
         """Show what may be logged."""
@@ -57,6 +59,7 @@ class _Envelope(msgspec.Struct):
     warnings: tuple[str, ...] | None = None
     errors: tuple[str, ...] | None = None
     request_id: str = ""
+    help: str = ""
 
 
 class Gate:
@@ -182,6 +185,7 @@ def _read(response: requests.Response, largest: int) -> Answer:
         envelope.errors or (),
         envelope.request_id,
         _wish(response.headers.get("Retry-After", "")),
+        envelope.help,
     )
 
 
