@@ -70,7 +70,7 @@ class VaultSigner:
         """Have an intent signed, as the port says; the request is never repeated by the transport."""
         login = self._login(tenant)
         metadata = self._metadata[tenant.name]
-        extra = await metadata.of(tenant.vault, intent)
+        extra = metadata.of(tenant.vault, intent)
         try:
             answer = await login.ask(
                 "post",
@@ -117,10 +117,11 @@ class VaultSigner:
             raise SigningDeferredError(f"not revoked: {answer.reason}", answer.retry_after)
 
     async def read_role(self, tenant: Tenant) -> Role | None:
-        """Read the role of a tenant's place, as the port says."""
-        place = tenant.vault
+        """Read the role of a tenant's place, as the port says, and beside it what its endpoint takes."""
+        place, login = tenant.vault, self._login(tenant)
+        await self._metadata[tenant.name].learn(place)
         try:
-            answer = await self._login(tenant).ask("get", f"{place.mount}/roles/{place.role}")
+            answer = await login.ask("get", f"{place.mount}/roles/{place.role}")
         except (UnsentError, LostError) as error:
             raise SigningDeferredError(f"no answer to the reading of a role: {error}") from None
         if answer.status == HTTPStatus.OK and answer.data is not None:
