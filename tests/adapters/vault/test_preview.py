@@ -7,7 +7,6 @@ from typing import Any, Final
 import pytest
 import requests
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -17,6 +16,7 @@ from acmeproxy.core import role
 from acmeproxy.core.identifier import Identifier, IdentifierType
 from acmeproxy.core.role import Role
 from tests.support.acme_csr import certificate_key, certificate_request
+from tests.support.acme_keys import PrivateKey
 
 PLACE: Final = "admin/alpha"
 PLAIN: Final = {
@@ -200,7 +200,7 @@ def test_of_addresses(change: dict[str, Any], signed: list[str], operator: Opera
         assert (found.refuses(Identifier(IdentifierType.IP, address)) is None) == (address in signed), address
 
 
-KEYS: Final = {
+KEYS: Final[Mapping[str, PrivateKey]] = {
     "RSA 1024": rsa.generate_private_key(65537, 1024),  # noqa: S505 - is to be refused
     "RSA 2048": rsa.generate_private_key(65537, 2048),
     "RSA 3072": rsa.generate_private_key(65537, 3072),
@@ -235,9 +235,7 @@ def test_of_keys(kind: str, bits: int, signed: set[str], operator: Operator) -> 
     """Vault.md §2, key types."""
     found = operator.role(key_type=kind, key_bits=bits, allow_bare_domains=True)
     for name, key in KEYS.items():
-        builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-        digest = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-        csr = builder.sign(key, digest).public_bytes(Encoding.DER)
+        csr = certificate_request([], key)
         assert (operator.signs(csr, alt_names="alpha.example") is not None) == (name in signed), name
         assert (found.refuses_key(key.public_key()) is None) == (name in signed), name
 
