@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
+import msgspec
+
 from acmeproxy.adapters.redis import keys
 from acmeproxy.adapters.redis.connection import Call, Connection
 from acmeproxy.adapters.redis.documents import decode, encode
@@ -33,4 +35,13 @@ class RedisRoles:
         """Return the roles of some places, as far as they are published."""
         listed = list(places)
         answers = await self._connection.read(*(Call("GET", (keys.role(tenant, p),)) for p in listed))
-        return {place: decode(found, Role) for place, found in zip(listed, answers, strict=True) if found}
+        roles = {place: _role(found) for place, found in zip(listed, answers, strict=True)}
+        return {place: role for place, role in roles.items() if role}
+
+
+def _role(document: bytes | None) -> Role | None:
+    """Read a role; one that another version wrote in its own way is one that is not known."""
+    try:
+        return decode(document, Role) if document else None
+    except msgspec.DecodeError:
+        return None
