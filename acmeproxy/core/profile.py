@@ -55,8 +55,8 @@ def conditions(tenant: Tenant, account: Account, chosen: str | None) -> Conditio
 
 
 def places(tenant: Tenant) -> frozenset[VaultPlace]:
-    """Return every place where certificates of a tenant are signed."""
-    return frozenset({tenant.vault, *(_place(tenant, profile) for profile in tenant.profiles)})
+    """Return every place where certificates of a tenant are signed: its own if it has no profiles."""
+    return frozenset(_place(tenant, profile) for profile in tenant.profiles) or frozenset({tenant.vault})
 
 
 def _place(tenant: Tenant, profile: Profile) -> VaultPlace:

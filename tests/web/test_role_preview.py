@@ -186,7 +186,7 @@ async def test_what_the_role_allows_is_taken(place: Proxy) -> None:
 
 
 async def test_the_role_of_the_profile_counts(place: Proxy) -> None:
-    """PRF-05; of a role that nobody could read there is no preview."""
+    """PRF-09; of a role that nobody could read there is no preview."""
     client = await place.account()
     assert (await client.new_order(["*.alpha.example"], profile="wild")).status == 201
     assert (await client.new_order(["x.gamma.test"], profile="unread")).status == 201

@@ -83,7 +83,7 @@ def at(name: str) -> Tenant:
 
 
 async def test_a_profile_has_its_own_role_and_issuer(signer: VaultSigner) -> None:
-    """PRF-05: by the path `issuer/REF/sign/ROLE`."""
+    """PRF-09: by the path `issuer/REF/sign/ROLE`."""
     usual, other = [
         x509.load_der_x509_certificate((await signer.sign(at(name), intent(["a.example"]))).leaf)
         for name in ("usual", "other")
