@@ -129,10 +129,10 @@ class RoleReader(Protocol):
     """Reads what Vault's roles allow."""
 
     async def read_role(self, tenant: Tenant) -> Role | None:
-        """Return the role of a tenant's place as it is now; none if we may not read it or it is not there.
+        """Return the role of a tenant's place as it is now; none if we may not read it.
 
         Raises:
-            SigningDeferredError: Vault cannot be asked now.
+            SigningDeferredError: Vault cannot be asked now, or has no such role yet.
         """
         ...
 

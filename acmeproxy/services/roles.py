@@ -18,8 +18,6 @@ _LOG: Final = structlog.get_logger()
 #: Together under a minute: so long until new orders see a role that was changed.
 READ_EVERY: Final = timedelta(seconds=40)
 LEARN_EVERY: Final = timedelta(seconds=15)
-#: Rounds until one that may not be read is tried again: every 403 costs a login, to be sure of it.
-_PASS_OVER: Final = 9
 #: A process that was just started does not wait so long for what a worker is about to publish.
 _FIRST_PAUSE: Final = timedelta(seconds=1)
 
@@ -84,7 +82,10 @@ class KnownRoles:
 
 
 class RoleReading:
-    """Reads the roles of all tenants and profiles, and publishes them; needs a login to Vault."""
+    """Reads the roles of all tenants and profiles, and publishes them; needs a login to Vault.
+
+    One that may not be read is asked for once.
+    """
 
     def __init__(
         self,
@@ -98,7 +99,7 @@ class RoleReading:
         self._tenants = tenants
         self._every = every
         self._told: dict[tuple[TenantName, VaultPlace], str] = {}
-        self._passed_over: dict[tuple[TenantName, VaultPlace], int] = {}
+        self._closed: set[tuple[TenantName, VaultPlace]] = set()
 
     async def keep_reading(self) -> None:
         """Read all roles again and again, until cancelled."""
@@ -110,17 +111,18 @@ class RoleReading:
 
     async def _read_tenant(self, tenant: Tenant) -> None:
         for place in profile.places(tenant):
-            if self._passed_over.get((tenant.name, place), 0) > 0:
-                self._passed_over[tenant.name, place] -= 1
+            if (tenant.name, place) in self._closed:
                 continue
             try:
                 role = await self._reader.read_role(tenant.at(place))
-                self._passed_over[tenant.name, place] = 0 if role else _PASS_OVER
                 await self._published.publish(tenant.name, place, role)
             except (SigningDeferredError, StateAwayError) as error:
                 # What was published before stays, for an hour.
                 self._tell(tenant, place, "roles.unread", str(error))
             else:
+                if role is None:
+                    # To be sure of a 403 we log in anew, which a secret id for one use would not survive.
+                    self._closed.add((tenant.name, place))
                 self._tell(tenant, place, *_remark(place, role))
 
     def _tell(self, tenant: Tenant, place: VaultPlace, event: str, reason: str) -> None:
@@ -133,7 +135,7 @@ class RoleReading:
 
 def _remark(place: VaultPlace, role: Role | None) -> tuple[str, str]:
     if role is None:
-        return "roles.no_preview", "the token may not read the role, or there is no such role"
+        return "roles.no_preview", "let the policy of the login read roles/NAME, then start the worker anew"
     if role.no_store and place.store:
         return "roles.no_store", "Vault keeps none of its certificates: set store = false in the profile"
     return "", ""

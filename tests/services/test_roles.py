@@ -119,13 +119,13 @@ async def test_a_vault_that_is_away_takes_no_role_away(shelf: Shelf, events: Log
 async def test_without_permission_there_is_no_preview_and_one_line_in_the_log(
     shelf: Shelf, events: LogCapture
 ) -> None:
-    """It is asked for again only after a while, since every refusal costs a login."""
+    """It is asked for once, since every refusal costs a login."""
     await shelf.published.publish(TENANT, SHORT, Role("short"))
     shelf.reader.answers["short"] = None
     async with running(shelf):
-        await shelf.until(lambda: shelf.reader.rounds() >= 12)
+        await shelf.until(lambda: shelf.reader.rounds() >= 5)
         assert shelf.known.of(TENANT, SHORT) is None
-    assert shelf.reader.asked.count(SHORT) == 2
+    assert shelf.reader.asked.count(SHORT) == 1
     told = [entry["role"] for entry in events.entries if entry["event"] == "roles.no_preview"]
     assert told == ["short"]
 

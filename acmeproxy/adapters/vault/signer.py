@@ -126,10 +126,7 @@ class VaultSigner:
             raise SigningDeferredError(f"no answer to the reading of a role: {error}") from None
         if answer.status == HTTPStatus.OK and answer.data is not None:
             return role.read(place.role, answer.data)
-        # A 404 with a text is of a mount or a namespace that is not there, or not yet.
-        if answer.status == HTTPStatus.FORBIDDEN or (
-            answer.status == HTTPStatus.NOT_FOUND and not answer.errors
-        ):
+        if answer.status == HTTPStatus.FORBIDDEN:
             return None
         raise SigningDeferredError(f"the role was not read: {answer.reason}", answer.retry_after)
 

@@ -104,8 +104,9 @@ async def test_every_place_has_a_role_to_read(signer: VaultSigner) -> None:
 
 
 async def test_a_role_that_is_not_there_or_a_mount_that_is_not(signer: VaultSigner) -> None:
-    """A mount may only be coming: what is known of its roles stays."""
-    assert await signer.read_role(MOVED.at(VaultPlace(NEW, "nobody"))) is None
+    """They may only be coming: what is known stays, and they are asked for again."""
+    with pytest.raises(SigningDeferredError, match="the role was not read: Vault answered 404"):
+        await signer.read_role(MOVED.at(VaultPlace(NEW, "nobody")))
     with pytest.raises(SigningDeferredError, match="no handler for route"):
         await signer.read_role(MOVED.at(VaultPlace("pki-nowhere", "web")))
 
