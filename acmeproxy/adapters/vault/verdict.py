@@ -32,6 +32,7 @@ _BEFORE_SIGNING: Final = (
     "unable to fetch corresponding key",
     "requested usage issuing-certificates",
     "unable to parse AIA URL",
+    "unable to fetch AIA URL information",
 )
 
 
