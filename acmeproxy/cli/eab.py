@@ -34,6 +34,10 @@ def create(  # noqa: PLR0913, PLR0917 - the options of the command
     expires: Annotated[
         str | None, typer.Option(help="For how long it may bind accounts: 12h, 7d, 4w.", metavar="TIME")
     ] = None,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tag", help="Kept with every certificate; repeatable.", metavar="KEY=VALUE"),
+    ] = None,
     config: ConfigOption = None,
     *,
     as_json: JsonOption = False,
@@ -45,6 +49,8 @@ def create(  # noqa: PLR0913, PLR0917 - the options of the command
       acmeproxy eab create payments --label 'checkout, production'
 
       acmeproxy eab create payments --names '*.checkout.corp.example' --uses 1 --expires 7d --json
+
+      acmeproxy eab create payments --tag team=checkout --tag cost-centre=4711
     """
     from acmeproxy.core.encoding import b64url_encode  # noqa: PLC0415 - help needs none of it
     from acmeproxy.core.ids import TenantName  # noqa: PLC0415
@@ -55,7 +61,7 @@ def create(  # noqa: PLR0913, PLR0917 - the options of the command
     unknown = set(chosen) - set(given.tenants[tenant].profiles)
     if unknown:
         raise typer.BadParameter(f"tenant {tenant} has no profile {', '.join(sorted(unknown))}")
-    grant = Grant(label, _patterns(_listed(names)), chosen, uses, _end(expires))
+    grant = Grant(label, _patterns(_listed(names)), chosen, uses, _end(expires), _tags(tags))
     key = operate(given, lambda administrator: administrator.create_eab_key(TenantName(tenant), grant))
     hmac_key = b64url_encode(key.secret)
     if as_json:
@@ -125,6 +131,16 @@ def _patterns(given: tuple[str, ...]) -> tuple[str, ...]:
         raise typer.BadParameter(str(error), param_hint="--names") from None
 
 
+def _tags(given: list[str] | None) -> dict[str, str]:
+    from acmeproxy.core.provenance import check_tags  # noqa: PLC0415 - help needs none of it
+
+    tags = dict(text.partition("=")[::2] for text in given or ())
+    try:
+        return check_tags(tags)
+    except ValueError as error:
+        raise typer.BadParameter(f"write KEY=VALUE: {error}", param_hint="--tag") from None
+
+
 def _end(text: str | None) -> datetime | None:
     if text is None:
         return None
@@ -143,6 +159,7 @@ def _row(key: "EabKey") -> dict[str, Any]:
         "uses": key.uses,
         "names": list(key.names),
         "profiles": list(key.profiles),
+        "tags": key.tags,
         "expires": key.expires_at.isoformat() if key.expires_at else None,
         "accounts": sorted(key.accounts.values()),
     }

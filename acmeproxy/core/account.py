@@ -30,8 +30,8 @@ class Account(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `key` is the public JWK with its required members only; `thumbprint` is that key's (RFC 7638).
     `external_account_binding` is the client's own object, kept word for word (EAB-10); `eab_kid` is its kid,
-    `eab_names` and `eab_profiles` what that key narrows the tenant's policy to. `terms_agreed` is the URL of
-    the terms that were agreed to.
+    `eab_names` and `eab_profiles` what that key narrows the tenant's policy to, `eab_tags` its tags.
+    `terms_agreed` is the URL of the terms that were agreed to.
     """
 
     id: AccountId
@@ -47,6 +47,7 @@ class Account(msgspec.Struct, frozen=True, omit_defaults=True):
     eab_profiles: tuple[str, ...] = ()
     terms_agreed: str | None = None
     closed_at: datetime | None = None
+    eab_tags: dict[str, str] = {}
 
     def with_contact(self, contact: tuple[str, ...]) -> "Account":
         """Return the account with another contact list (RFC 8555 §7.3.2)."""

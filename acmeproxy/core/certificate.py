@@ -7,6 +7,7 @@ import msgspec
 
 from acmeproxy.core.identifier import Identifier
 from acmeproxy.core.ids import AccountId, CertificateId, OrderId
+from acmeproxy.core.provenance import Provenance
 
 #: The reason of RFC 5280 §5.3.1 that says that somebody else has the key.
 KEY_COMPROMISE: Final = 1
@@ -22,7 +23,8 @@ class Certificate(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `revoking_at` is when somebody with the right to it asked for the revocation, and `reason` what was given;
     `revoked_at` is when Vault had said yes. `replaced_by` is the order that claims to replace it, and counts
-    while that order is not invalid (RFC 9773 §5).
+    while that order is not invalid (RFC 9773 §5). `mount` is where it was signed, empty for those of older
+    versions, and `provenance` how it came about.
     """
 
     id: CertificateId
@@ -41,6 +43,8 @@ class Certificate(msgspec.Struct, frozen=True, omit_defaults=True):
     revoked_at: datetime | None = None
     reason: int | None = None
     replaced_by: OrderId | None = None
+    mount: str = ""
+    provenance: Provenance | None = None
 
     def revoke(self, reason: int | None, now: datetime) -> "Certificate":
         """Write down that it is to be revoked; the first wish stands (K22)."""

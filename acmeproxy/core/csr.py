@@ -20,6 +20,7 @@ from acmeproxy.core.identifier import Identifier, IdentifierType
 from acmeproxy.core.jwk import AccountKey, spki_sha256
 from acmeproxy.core.problem import refuse
 from acmeproxy.core.reference import Reference
+from acmeproxy.core.role import Role
 from acmeproxy.core.unreadable import UNREADABLE
 
 _MIN_RSA_BITS: Final = 2048
@@ -91,8 +92,12 @@ def key_thumbprint(der: bytes) -> str | None:
         return None
 
 
-def check(der: bytes, ordered: Iterable[Identifier], keys: tuple[str, ...] = ()) -> Request:
+def check(
+    der: bytes, ordered: Iterable[Identifier], keys: tuple[str, ...] = (), role: Role | None = None
+) -> Request:
     """Check a CSR against the names of its order, and its key against the kinds that are taken (none: all).
+
+    Where the role is known that will sign, it must take the key too.
 
     Raises:
         AcmeError: `badCSR`, with what to change in it (FIN-04..15).
@@ -115,6 +120,7 @@ def check(der: bytes, ordered: Iterable[Identifier], keys: tuple[str, ...] = ())
         raise refuse(Reference.CSR_KEY, text)
     if keys and _kind(key) not in keys:
         raise refuse(Reference.CSR_KEY, f"keys of this profile are {', '.join(keys)}, not {_kind(key)}")
+    check_role(csr, role)
     if csr.signature_algorithm_oid not in _SIGNATURES or not csr.is_signature_valid:
         raise refuse(
             Reference.CSR_REFUSED, "the CSR's signature is not its own key's, or not with SHA-256 or better"
@@ -124,6 +130,21 @@ def check(der: bytes, ordered: Iterable[Identifier], keys: tuple[str, ...] = ())
     _check_extensions(extensions)
     _check_names(subject, extensions, frozenset(ordered))
     return Request(der, spki_sha256(key), AccountKey.of(key).thumbprint)
+
+
+def check_role(csr: x509.CertificateSigningRequest, role: Role | None) -> None:
+    """Check what the role that will sign wants of a CSR, where it is known.
+
+    Raises:
+        AcmeError: `badCSR`, with the role's rule.
+    """
+    if role is None:
+        return
+    if rule := role.refuses_key(csr.public_key()):
+        raise refuse(Reference.ROLE_KEY, f"the CSR's key would not be signed: vault role {role.name} {rule}")
+    named = bool(csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+    if rule := role.refuses_subject(common_name=named):
+        raise refuse(Reference.ROLE_CSR, f"the CSR would not be signed: vault role {role.name} {rule}")
 
 
 def _kind(key: object) -> str:

@@ -19,7 +19,8 @@ _DIGESTS: Final = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
 class EabKey(msgspec.Struct, frozen=True, omit_defaults=True):
     """A MAC key that an operator gave out, and what the accounts that it binds may have.
 
-    `secret` has at least 32 random octets (EAB-14). `names` and `profiles` narrow the tenant's, where given.
+    `secret` has at least 32 random octets (EAB-14). `names` and `profiles` narrow the tenant's, where given;
+    `tags` go with every certificate of its accounts.
     `uses` is how many accounts it may bind, `expires_at` until when; `accounts` are those that it bound, by
     the thumbprint of the key that they registered with.
     """
@@ -34,6 +35,7 @@ class EabKey(msgspec.Struct, frozen=True, omit_defaults=True):
     uses: int | None = None
     expires_at: datetime | None = None
     accounts: dict[str, AccountId] = {}
+    tags: dict[str, str] = {}
 
     def bind(self, thumbprint: str, account: AccountId, now: datetime) -> "EabKey":
         """Use the key for an account; the same key of an account again is the same use (K2).

@@ -11,6 +11,7 @@ from acmeproxy.core.authorization import Authorization, AuthorizationStatus
 from acmeproxy.core.identifier import Identifier
 from acmeproxy.core.ids import AccountId, AuthorizationId, CertificateId, OrderId
 from acmeproxy.core.problem import Problem, plain
+from acmeproxy.core.provenance import Provenance
 
 
 class OrderStatus(enum.StrEnum):
@@ -29,7 +30,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     `csr` is DER; `key` is the SHA-256 of its SubjectPublicKeyInfo in hex; `names` are the order's own;
     `lifetime` is in seconds, `not_after` the end that the client asked for. `attempted_at` is the start of a
     call to Vault whose end is not known: while it is set, a certificate may exist that we have not seen.
-    `first_attempt_at` bounds the search for it.
+    `first_attempt_at` bounds the search for it, and `mount` is where: that of the last attempt, or before the
+    first the tenant's (empty in those of older versions).
     """
 
     id: str
@@ -42,6 +44,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     attempts: int = 0
     attempted_at: datetime | None = None
     first_attempt_at: datetime | None = None
+    mount: str = ""
+    provenance: Provenance | None = None
 
 
 class Open(msgspec.Struct, frozen=True, tag="open"):
@@ -129,8 +133,8 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
             return self
         return msgspec.structs.replace(self, progress=Processing(intent))
 
-    def attempt(self, now: datetime) -> "Order":
-        """Mark that a call to Vault begins now, before it begins (threat-model §4.2)."""
+    def attempt(self, now: datetime, mount: str = "") -> "Order":
+        """Mark that a call to Vault begins now, and to which mount, before it begins (threat-model §4.2)."""
         if not isinstance(self.progress, Processing):
             return self
         intent = self.progress.intent
@@ -139,6 +143,7 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
             attempts=intent.attempts + 1,
             attempted_at=now,
             first_attempt_at=intent.first_attempt_at or now,
+            mount=mount or intent.mount,
         )
         return msgspec.structs.replace(self, progress=Processing(marked))
 

@@ -12,6 +12,7 @@ from acmeproxy.core.identifier import Identifier, IdentifierType, parse
 from acmeproxy.core.payload import RequestedIdentifier
 from acmeproxy.core.problem import AcmeError, Problem, Subject, problem
 from acmeproxy.core.reference import Reference
+from acmeproxy.core.role import Role
 from acmeproxy.core.tenant import Names, Tenant
 
 MAX_IDENTIFIERS: Final = 100
@@ -36,9 +37,14 @@ _NEVER: Final = tuple(
 
 
 def identifiers(
-    tenant: Tenant, requested: Sequence[RequestedIdentifier], narrower: Names | None = None
+    tenant: Tenant,
+    requested: Sequence[RequestedIdentifier],
+    narrower: Names | None = None,
+    role: Role | None = None,
 ) -> tuple[Identifier, ...]:
     """Return the identifiers of an order, lower-cased and without repetitions, if the tenant may have all.
+
+    Where the role is known that will sign, it must allow them too.
 
     Raises:
         AcmeError: `malformed` for none or more than 100; else the problem of the one bad identifier, or one
@@ -56,6 +62,7 @@ def identifiers(
         try:
             identifier = parse(one.type, one.value)
             check(tenant, identifier, narrower)
+            _check_role(role, identifier)
             parsed[identifier] = None
         except AcmeError as error:
             faults.append(_about(error.problem, one))
@@ -64,14 +71,16 @@ def identifiers(
     return tuple(parsed)
 
 
-def check_again(tenant: Tenant, account: Account, ordered: Sequence[Identifier]) -> None:
+def check_again(
+    tenant: Tenant, account: Account, ordered: Sequence[Identifier], role: Role | None = None
+) -> None:
     """Check the names of an order once more: what was allowed then may have been taken away since (STA-08).
 
     Raises:
         AcmeError: As `identifiers`, each name in its subproblem (PRB-05).
     """
     requested = [RequestedIdentifier(name.type.value, name.value) for name in ordered]
-    identifiers(tenant, requested, narrower_names(account))
+    identifiers(tenant, requested, narrower_names(account), role)
 
 
 def check(tenant: Tenant, identifier: Identifier, narrower: Names | None = None) -> None:
@@ -137,6 +146,13 @@ def _check_address(tenant: Tenant, identifier: Identifier) -> None:
     if any(address in network for network in _NEVER) or not any(address in network for network in ranges):
         text = f"{identifier.value} is not among the addresses of tenant {tenant.name}"
         raise _rejected(Reference.NAME_NOT_ALLOWED, text, identifier)
+
+
+def _check_role(role: Role | None, identifier: Identifier) -> None:
+    rule = role.refuses(identifier) if role else None
+    if role and rule:
+        text = f"{identifier.value} would not be signed: vault role {role.name} {rule}"
+        raise _rejected(Reference.ROLE_NAME, text, identifier)
 
 
 def _rejected(reference: Reference, text: str, identifier: Identifier) -> AcmeError:

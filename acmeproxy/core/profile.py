@@ -51,12 +51,21 @@ def conditions(tenant: Tenant, account: Account, chosen: str | None) -> Conditio
     profile = next((p for p in tenant.profiles if p.name == chosen and _may(account, p)), None)
     if profile is None:
         raise refuse(Reference.PROFILE, f"profile {chosen} is no longer offered: place a new order")
-    place = msgspec.structs.replace(
+    return Conditions(_place(tenant, profile), profile.lifetime or tenant.lifetime, profile.keys or KEY_KINDS)
+
+
+def places(tenant: Tenant) -> frozenset[VaultPlace]:
+    """Return every place where certificates of a tenant are signed: its own if it has no profiles."""
+    return frozenset(_place(tenant, profile) for profile in tenant.profiles) or frozenset({tenant.vault})
+
+
+def _place(tenant: Tenant, profile: Profile) -> VaultPlace:
+    return msgspec.structs.replace(
         tenant.vault,
         role=profile.role or tenant.vault.role,
         issuer=profile.issuer or tenant.vault.issuer,
+        store=profile.store,
     )
-    return Conditions(place, profile.lifetime or tenant.lifetime, profile.keys or KEY_KINDS)
 
 
 def _may(account: Account, profile: Profile) -> bool:

@@ -124,6 +124,8 @@ class Reference(enum.Enum):
         400,
         "This tenant has no wildcards, or no DNS challenge to prove one.",
     )
+    ROLE_NAME = ("rejectedIdentifier", 400, "Have the PKI team widen the Vault role, or leave the name out.")
+    ROLE_LIFETIME = ("malformed", 400, "Leave notAfter away, or ask for an end that the Vault role has.")
     NAMES_REFUSED = ("rejectedIdentifier", 400, "Several names were refused: each subproblem says why.")
     PROFILE = (
         "invalidProfile",
@@ -187,6 +189,8 @@ class Reference(enum.Enum):
         400,
         "Use a fresh key: not an account's, not a weak one, of a type that the tenant takes.",
     )
+    ROLE_KEY = ("badCSR", 400, "Make a key of the type and size that the problem names.")
+    ROLE_CSR = ("badCSR", 400, "Make a CSR with the ordered names, in lower case, and nothing else.")
     SIGNING_REFUSED = (
         "serverInternal",
         500,

@@ -13,13 +13,15 @@ from acmeproxy.core.limit import Allowance
 class VaultPlace(msgspec.Struct, frozen=True):
     """Where a tenant's certificates are signed: namespace, mount, role and issuer (INV-4).
 
-    `namespace` is empty where the server has none; an empty `issuer` means the role's own.
+    `namespace` is empty where the server has none; an empty `issuer` means the role's own. `store` tells
+    whether Vault keeps what it signs there (its `no_store` is the opposite).
     """
 
     mount: str
     role: str
     namespace: str = ""
     issuer: str = ""
+    store: bool = True
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -37,7 +39,8 @@ class Names(msgspec.Struct, frozen=True):
 class Profile(msgspec.Struct, frozen=True):
     """A kind of certificate; what it does not say is the tenant's (draft-ietf-acme-profiles §3).
 
-    `keys` are kinds of certificate keys: RSA, P-256, P-384, P-521, Ed25519; none means all.
+    `keys` are kinds of certificate keys: RSA, P-256, P-384, P-521, Ed25519; none means all. `store` is false
+    for a role whose certificates Vault does not keep.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Profile(msgspec.Struct, frozen=True):
     issuer: str = ""
     lifetime: timedelta | None = None
     keys: tuple[str, ...] = ()
+    store: bool = True
 
 
 class Tenant(msgspec.Struct, frozen=True):
@@ -54,7 +58,7 @@ class Tenant(msgspec.Struct, frozen=True):
     `caa_identities` are the names by which CAA and dns-persist-01 records mean this CA, and `caa` tells
     whether CAA records are heeded. `authorization_reuse` is for how long after its validation an
     authorization serves further orders of its account; `None` means that every order proves its names
-    anew.
+    anew. `tags` are the operator's own words, kept with every certificate.
     """
 
     name: TenantName
@@ -75,3 +79,17 @@ class Tenant(msgspec.Struct, frozen=True):
     caa: bool = False
     caa_identities: tuple[str, ...] = ()
     limits: Allowance = Allowance()
+    tags: dict[str, str] = {}
+
+    def at(self, place: VaultPlace) -> "Tenant":
+        """Return the tenant with another place, as a profile has it."""
+        return msgspec.structs.replace(self, vault=place)
+
+    def at_mount(self, mount: str) -> "Tenant":
+        """Return the tenant as it was when it signed at a mount; an empty one is the present.
+
+        Namespace and login are the tenant's own for ever. No issuer is chosen: it was one of its mount's.
+        """
+        if mount in {"", self.vault.mount}:
+            return self
+        return self.at(msgspec.structs.replace(self.vault, mount=mount, issuer=""))

@@ -26,6 +26,7 @@ class Grant(msgspec.Struct, frozen=True):
     profiles: tuple[str, ...] = ()
     uses: int | None = None
     expires_at: datetime | None = None
+    tags: dict[str, str] = {}
 
 
 class Administration:
@@ -47,6 +48,7 @@ class Administration:
             profiles=grant.profiles,
             uses=grant.uses,
             expires_at=grant.expires_at,
+            tags=grant.tags,
         )
         await self._eab_keys.add(tenant, key)
         return key

@@ -8,7 +8,8 @@ import msgspec
 from cryptography import x509
 
 from acmeproxy.core.certificate import Certificate
-from acmeproxy.core.ids import AccountId, TenantName
+from acmeproxy.core.challenge import ChallengeType
+from acmeproxy.core.ids import AccountId, OrderId, TenantName
 from acmeproxy.core.renewal import Campaign, name_of
 from acmeproxy.services.ledger import Campaigns, Ledger
 from acmeproxy.services.ports import Clock
@@ -20,7 +21,8 @@ class Listed(msgspec.Struct, frozen=True):
     """A certificate as operators look at it.
 
     `issuer` is the key identifier of its issuer in hex, `identifier` its name in RFC 9773; both are empty for
-    one without an authority key identifier. `state` is valid, revoking, revoked or expired.
+    one without an authority key identifier. `state` is valid, revoking, revoked or expired. `mount` is where
+    it was signed, `vault_request_id` finds that in Vault's audit log, and the rest is its provenance.
     """
 
     serial: str
@@ -32,6 +34,12 @@ class Listed(msgspec.Struct, frozen=True):
     issuer: str
     identifier: str
     reason: int | None = None
+    order: OrderId | None = None
+    mount: str = ""
+    vault_request_id: str = ""
+    eab_kid: str | None = None
+    methods: tuple[ChallengeType, ...] = ()
+    tags: dict[str, str] = {}
 
 
 class Renewals(msgspec.Struct, frozen=True):
@@ -94,6 +102,7 @@ class Certificates:
 
 def _listed(certificate: Certificate, now: datetime) -> Listed:
     name = name_of(x509.load_der_x509_certificate(certificate.chain[0]))
+    provenance = certificate.provenance
     return Listed(
         serial=certificate.serial,
         names=tuple(identifier.value for identifier in certificate.names),
@@ -104,6 +113,12 @@ def _listed(certificate: Certificate, now: datetime) -> Listed:
         issuer=name.key_identifier.hex() if name else "",
         identifier=name.text if name else "",
         reason=certificate.reason,
+        order=certificate.order_id,
+        mount=certificate.mount,
+        vault_request_id=certificate.vault_request_id,
+        eab_kid=provenance.eab_kid if provenance else None,
+        methods=provenance.methods if provenance else (),
+        tags=provenance.tags if provenance else {},
     )
 
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from acmeproxy.core import csr, ids, payload, policy, profile
+from acmeproxy.core import csr, ids, payload, policy, profile, provenance
 from acmeproxy.core.ids import OrderId
 from acmeproxy.core.order import Intent, OrderStatus
 from acmeproxy.core.problem import refuse
@@ -11,15 +11,19 @@ from acmeproxy.core.tenant import Tenant
 from acmeproxy.services.authentication import Principal, require_terms
 from acmeproxy.services.ordering import OrderView
 from acmeproxy.services.ports import Clock
+from acmeproxy.services.roles import KnownRoles
 from acmeproxy.services.stores import Orders, OrderWithAuthorizations, Outcomes, Owner, StaleError
 
 
 class Finalization:
     """Takes finalize requests; it needs no right to have anything signed."""
 
-    def __init__(self, orders: Orders, outcomes: Outcomes, clock: Clock, *, patience: timedelta) -> None:
+    def __init__(
+        self, orders: Orders, outcomes: Outcomes, roles: KnownRoles, clock: Clock, *, patience: timedelta
+    ) -> None:
         self._orders = orders
         self._outcomes = outcomes
+        self._roles = roles
         self._clock = clock
         self._patience = patience
 
@@ -43,9 +47,10 @@ class Finalization:
             raise refuse(Reference.ORDER_NOT_READY, f"the order is {status.value}, not ready")
         account = principal.account.value
         require_terms(tenant, account)
-        policy.check_again(tenant, account, order.identifiers)
         terms = profile.conditions(tenant, account, order.profile)
-        request = csr.check(der, order.identifiers, terms.keys)
+        role = self._roles.of(tenant.name, terms.place)
+        policy.check_again(tenant, account, order.identifiers, role)
+        request = csr.check(der, order.identifiers, terms.keys, role)
         if principal.admitted.key_held:
             raise refuse(Reference.CSR_KEY, "the CSR's key is an account's key: make a new one")
         if principal.admitted.key_blocked:
@@ -58,6 +63,8 @@ class Finalization:
             lifetime=int(terms.lifetime.total_seconds()),
             not_after=order.not_after,
             created_at=self._clock(),
+            mount=terms.place.mount,
+            provenance=provenance.of(tenant, account, order.id, authorizations),
         )
         after = order.finalize(intent)
         with self._outcomes.order(order.id) as watch:

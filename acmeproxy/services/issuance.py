@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from msgspec import structs
+from cryptography import x509
 
-from acmeproxy.core import policy, profile
+from acmeproxy.core import csr, policy, profile
 from acmeproxy.core.account import Account
 from acmeproxy.core.authorization import AuthorizationStatus
 from acmeproxy.core.ids import OrderId, TenantName
@@ -14,10 +14,12 @@ from acmeproxy.core.job import Job
 from acmeproxy.core.order import Processing
 from acmeproxy.core.problem import AcmeError, Problem, problem
 from acmeproxy.core.reference import Reference
+from acmeproxy.core.role import Role
 from acmeproxy.core.tenant import Tenant
 from acmeproxy.services.consent import Consent
 from acmeproxy.services.ports import CaaForbidden, CaaUnknown, Clock
 from acmeproxy.services.reports import Report
+from acmeproxy.services.roles import KnownRoles
 from acmeproxy.services.signing import Signing, Step
 from acmeproxy.services.stores import Orders, OrderWithAuthorizations, Owner
 
@@ -28,11 +30,12 @@ _UNDECIDED: Final = timedelta(seconds=15)
 class Issuance:
     """Carries finalized orders out."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it needs, each named at its one place of use
         self,
         orders: Orders,
         signing: Signing,
         tenants: Mapping[TenantName, Tenant],
+        roles: KnownRoles,
         clock: Clock,
         *,
         consent: Consent,
@@ -40,6 +43,7 @@ class Issuance:
         self._orders = orders
         self._signing = signing
         self._tenants = tenants
+        self._roles = roles
         self._clock = clock
         self._consent = consent
 
@@ -55,11 +59,13 @@ class Issuance:
         if not isinstance(order.progress, Processing) or tenant is None:
             await self._orders.drop(owner, order)
             return Report("dropped")
+        place = tenant.vault
         try:
             place = profile.conditions(tenant, account.value, order.profile).place
-            obstacle = self._obstacle(tenant, account.value, found)
+            role = self._roles.of(tenant.name, place)
+            obstacle = self._obstacle(tenant, account.value, found, role)
         except AcmeError as error:
-            place, obstacle = tenant.vault, error.problem
+            obstacle = error.problem
         if obstacle is None:
             held = [authorization.value for authorization in found.authorizations]
             match await self._consent.ask_again(owner, held, self._clock()):
@@ -68,20 +74,27 @@ class Issuance:
                 case CaaUnknown(problem=unknown):
                     await self._orders.look_again(owner, order, self._clock() + _UNDECIDED)
                     return Report("undecided", {"order": order.id, "error": unknown.detail})
-        where = structs.replace(tenant, vault=place)
-        step = Step(owner, where, account, found.order, order.progress.intent, obstacle)
+        step = Step(owner, tenant.at(place), account, found.order, order.progress.intent, obstacle)
         return await self._signing.advance(step)
 
-    def _obstacle(self, tenant: Tenant, account: Account, found: OrderWithAuthorizations) -> Problem | None:
+    def _obstacle(
+        self, tenant: Tenant, account: Account, found: OrderWithAuthorizations, role: Role | None
+    ) -> Problem | None:
         """Say why the order must not be signed any more, as late as can be (INV-1, STA-08, ACC-02).
 
         Raises:
-            AcmeError: The tenant or the account may not have one of the names any more.
+            AcmeError: The tenant or the account may not have one of the names any more, or the role would not
+                sign them, the key or the end.
         """
         order, now = found.order.value, self._clock()
         if account.closed_at is not None:
             return problem(Reference.ACCOUNT_CLOSED, "the account was closed before signing")
-        policy.check_again(tenant, account, order.identifiers)
+        policy.check_again(tenant, account, order.identifiers, role)
+        if isinstance(order.progress, Processing):
+            csr.check_role(x509.load_der_x509_csr(order.progress.intent.csr), role)
+        if role and order.not_after and (rule := role.refuses_end(order.not_after, now)):
+            text = f"notAfter would not be signed: vault role {role.name} {rule}"
+            return problem(Reference.ROLE_LIFETIME, text)
         # Finalize saw them valid; that they may have expired since is our slowness.
         held = {AuthorizationStatus.VALID, AuthorizationStatus.EXPIRED}
         states = {authorization.value.status(now) for authorization in found.authorizations}

@@ -16,11 +16,13 @@ from acmeproxy.core.ids import AccountId, OrderId
 from acmeproxy.core.order import Order, OrderStatus
 from acmeproxy.core.problem import AcmeError, refuse
 from acmeproxy.core.reference import Reference
+from acmeproxy.core.role import Role
 from acmeproxy.core.tenant import Tenant
 from acmeproxy.services.authentication import Principal, require_terms
 from acmeproxy.services.limiting import Limiting
 from acmeproxy.services.ports import Clock
 from acmeproxy.services.renewal import Renewal
+from acmeproxy.services.roles import KnownRoles
 from acmeproxy.services.stores import Authorizations, Orders, StaleError, Stored
 
 #: How long a client has to prove its names and finalize; also for how long Vault may be away after that.
@@ -51,18 +53,20 @@ class Page(msgspec.Struct, frozen=True):
 class Ordering:
     """Places orders and gives authorizations up."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it needs, each named at its one place of use
         self,
         orders: Orders,
         authorizations: Authorizations,
         limiting: Limiting,
         renewal: Renewal,
+        roles: KnownRoles,
         clock: Clock,
     ) -> None:
         self._orders = orders
         self._authorizations = authorizations
         self._limiting = limiting
         self._renewal = renewal
+        self._roles = roles
         self._clock = clock
 
     async def place(self, tenant: Tenant, principal: Principal) -> OrderView:
@@ -78,8 +82,10 @@ class Ordering:
         if wish.auto_renewal is not None:
             raise refuse(Reference.ORDER_SHAPE, "there is no automatic renewal here: leave auto-renewal away")
         chosen = profile.choose(tenant, account, wish.profile)
-        not_after = _end(wish, profile.conditions(tenant, account, chosen), now)
-        names = policy.identifiers(tenant, wish.identifiers, policy.narrower_names(account))
+        terms = profile.conditions(tenant, account, chosen)
+        role = self._roles.of(tenant.name, terms.place)
+        not_after = _end(wish, terms, role, now)
+        names = policy.identifiers(tenant, wish.identifiers, policy.narrower_names(account), role)
         claim = await self._renewal.claim(principal.owner, wish.replaces, names)
         held = await self._reusable(tenant, principal, names)
         order_id = ids.OrderId(ids.random_id())
@@ -229,11 +235,16 @@ def _challenge(tenant: Tenant, kind: ChallengeType) -> Challenge:
     return Challenge(type=kind, token=ids.token())
 
 
-def _end(wish: payload.NewOrder, terms: profile.Conditions, now: datetime) -> datetime | None:
+def _end(
+    wish: payload.NewOrder, terms: profile.Conditions, role: Role | None, now: datetime
+) -> datetime | None:
     """Return the end that was asked for, if it can be had to the second (NOR-05)."""
     if payload.moment(wish.not_before, "notBefore"):
         raise refuse(Reference.ORDER_DATES, "certificates begin when they are signed: leave notBefore away")
     end = payload.moment(wish.not_after, "notAfter")
+    if end is not None and role and (rule := role.refuses_end(end, now)):
+        text = f"notAfter would not be signed: vault role {role.name} {rule}"
+        raise refuse(Reference.ROLE_LIFETIME, text)
     if end is None or now + _SHORTEST <= end <= now + terms.lifetime:
         return end
     latest = (now + terms.lifetime).strftime("%Y-%m-%dT%H:%M:%SZ")

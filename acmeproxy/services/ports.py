@@ -14,6 +14,7 @@ from acmeproxy.core.challenge import ChallengeType
 from acmeproxy.core.identifier import Identifier
 from acmeproxy.core.order import Intent
 from acmeproxy.core.problem import Problem
+from acmeproxy.core.role import Role
 from acmeproxy.core.tenant import Tenant
 
 
@@ -113,11 +114,31 @@ class SigningUncertainError(Exception):
 
 
 class SigningRefusedError(Exception):
-    """Vault said no for good, to this request (a 400). The text is for the log only, never for the client."""
+    """Vault said no for good, to this request (a 400).
+
+    The text is for the log only, never for the client, who is told the `problem`: there is one where the
+    reason is something that the client can change.
+    """
+
+    def __init__(self, reason: str, problem: Problem | None = None) -> None:
+        super().__init__(reason)
+        self.problem = problem
+
+
+class RoleReader(Protocol):
+    """Reads what Vault's roles allow."""
+
+    async def read_role(self, tenant: Tenant) -> Role | None:
+        """Return the role of a tenant's place as it is now; none if we may not read it.
+
+        Raises:
+            SigningDeferredError: Vault cannot be asked now, or has no such role yet.
+        """
+        ...
 
 
 class Signer(Protocol):
-    """Signs under a tenant's role, in store mode. Never repeats a call by itself."""
+    """Signs under a tenant's role, finds and revokes at its mount. Never repeats a call by itself."""
 
     async def sign(self, tenant: Tenant, intent: Intent) -> Signed:
         """Have the intent signed: its names, its key, its lifetime, nothing else.

@@ -117,6 +117,7 @@ class Registration:
             eab_kid=key.kid if key else None,
             eab_names=key.names if key else (),
             eab_profiles=key.profiles if key else (),
+            eab_tags=key.tags if key else {},
             terms_agreed=tenant.terms_of_service if wish.terms_of_service_agreed is True else None,
         )
 

@@ -39,7 +39,8 @@ class Revoking:
         certificate = stored.value
         fields = {"serial": certificate.serial, "code": str(certificate.reason or 0)}
         try:
-            await self._signer.revoke(tenant, certificate.chain[0])
+            # Where it was signed, wherever the tenant has its certificates signed by now.
+            await self._signer.revoke(tenant.at_mount(certificate.mount), certificate.chain[0])
         except SigningDeferredError as error:
             await self._ledger.look_again(owner, certificate, self._clock() + self._delay(certificate))
             return Report("deferred", {**fields, "reason": str(error)}, alarm=True)

@@ -100,11 +100,11 @@ class Signing:
         certificate = await self._surplus.get(owner, job.subject)
         if certificate is None:
             return Report("gone")
-        if await self._was_delivered(tenant, certificate):
+        if await self._was_delivered(tenant, certificate.leaf):
             await self._surplus.remove(owner, job.subject)
             return Report("kept")
         try:
-            await self._signer.revoke(tenant, certificate)
+            await self._signer.revoke(tenant.at_mount(certificate.mount), certificate.leaf)
         except SigningDeferredError as error:
             return Report("deferred", {"reason": str(error)})
         await self._surplus.remove(owner, job.subject)
@@ -117,7 +117,8 @@ class Signing:
         return found is not None and found.certificate.value.chain[0] == certificate
 
     async def _sign(self, step: Step) -> Report:
-        marked = await self._mark(step, step.order.value.attempt(self._clock()), _ATTEMPT_LEASE)
+        attempted = step.order.value.attempt(self._clock(), step.tenant.vault.mount)
+        marked = await self._mark(step, attempted, _ATTEMPT_LEASE)
         try:
             signed = await self._signer.sign(step.tenant, marked.intent)
         except SigningDeferredError as error:
@@ -125,11 +126,14 @@ class Signing:
             await self._mark(marked, marked.order.value.nothing_signed(), delay)
             return Report("deferred", {"order": step.order.value.id, "reason": str(error)}, alarm=True)
         except SigningUncertainError as error:
+            if not step.tenant.vault.store:
+                return await self._lost(marked, str(error))
             await self._look_again(marked, _FIRST_DELAY)
             return Report("uncertain", {"order": step.order.value.id, "reason": str(error)}, alarm=True)
         except SigningRefusedError as error:
             text = "the CA refused to sign what it had promised: ask the PKI team"
-            ended = marked.order.value.abandon(problem(Reference.SIGNING_REFUSED, text), self._clock())
+            reason = error.problem or problem(Reference.SIGNING_REFUSED, text)
+            ended = marked.order.value.abandon(reason, self._clock())
             await self._orders.conclude(marked.owner, marked.order, ended, None)
             return Report("refused", {"order": step.order.value.id, "reason": str(error)}, alarm=True)
         return await self._deliver(marked, signed, adopted=False)
@@ -137,20 +141,31 @@ class Signing:
     async def _recover(self, step: Step) -> Report:
         """Look for what a lost answer may have held, before anything is signed again (K12..K16)."""
         began = step.intent.attempted_at
+        if not step.tenant.vault.store:
+            if began is not None and self._clock() < began + _ATTEMPT_LEASE:
+                await self._look_again(step, _FIRST_DELAY * 2)
+                return Report("settling", {"order": step.order.value.id})
+            return await self._lost(step, "a worker ended during the call")
         try:
-            found = await self._signer.find(step.tenant, step.intent)
+            found = await self._signer.find(step.tenant.at_mount(step.intent.mount), step.intent)
         except SigningDeferredError as error:
             await self._look_again(step, _pause(error, step.intent))
             return Report("deferred", {"order": step.order.value.id, "reason": str(error)}, alarm=True)
         found = await self._nobodys(step, found)
         for surplus in found if step.obstacle else found[1:]:
-            await self._surplus.add(step.owner, surplus.leaf)
+            await self._surplus.add(step.owner, surplus.leaf, step.intent.mount)
         if found and not step.obstacle:
             return await self._deliver(step, found[0], adopted=True)
         if began is not None and self._clock() < began + self._settling:
             await self._look_again(step, _FIRST_DELAY * 2)
             return Report("settling", {"order": step.order.value.id})
         return await self._sign_unless(step)
+
+    async def _lost(self, step: Step, reason: str) -> Report:
+        """Give up what Vault may have signed and keeps nowhere: nobody holds it, so nobody can revoke it."""
+        await self._mark(step, step.order.value.nothing_signed(), _delay(step.intent))
+        fields = {"order": step.order.value.id, "intent": step.intent.id, "reason": reason}
+        return Report("lost", fields, alarm=True)
 
     async def _nobodys(self, step: Step, found: Sequence[Signed]) -> Sequence[Signed]:
         """Leave out what another order was given: a client may order the same again with the same key."""
@@ -189,6 +204,8 @@ class Signing:
             vault_request_id=signed.request_id,
             adopted=adopted,
             alternates=sound_alternates(signed.leaf, signed.alternates, step.intent, anchors, now),
+            mount=step.intent.mount,
+            provenance=step.intent.provenance,
         )
         await self._announce(step, signed.leaf)
         await self._hand_over(step, signed, certificate)
@@ -237,7 +254,7 @@ class Signing:
 
     async def _mismatch(self, step: Step, signed: Signed, reason: str) -> Report:
         """Deliver nothing, have it revoked, end the order, raise the alarm (FIN-19)."""
-        await self._surplus.add(step.owner, signed.leaf)
+        await self._surplus.add(step.owner, signed.leaf, step.intent.mount)
         text = "the CA signed something else than was ordered, which was not delivered: ask the PKI team"
         ended = step.order.value.abandon(problem(Reference.CERTIFICATE_MISMATCH, text), self._clock())
         await self._orders.conclude(step.owner, step.order, ended, None)
@@ -251,7 +268,7 @@ class Signing:
             step.owner, progress.certificate_id
         )
         if delivered != serial:
-            await self._surplus.add(step.owner, signed.leaf)
+            await self._surplus.add(step.owner, signed.leaf, step.intent.mount)
 
     async def _mark(self, step: Step, order: Order, look_in: timedelta) -> Step:
         when = self._clock() + look_in

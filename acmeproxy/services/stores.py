@@ -251,14 +251,21 @@ class Authorizations(Protocol):
         ...
 
 
+class Undelivered(msgspec.Struct, frozen=True):
+    """A certificate (DER) that nobody was given, and the mount that signed it (empty: the tenant's own)."""
+
+    leaf: bytes
+    mount: str = ""
+
+
 class Surplus(Protocol):
     """Certificates that were signed and not delivered: to be revoked, for as long as it takes (INV-5)."""
 
-    async def add(self, owner: Owner, certificate: bytes) -> None:
-        """Remember one (DER), with a job to revoke it."""
+    async def add(self, owner: Owner, certificate: bytes, mount: str = "") -> None:
+        """Remember one (DER) and where it was signed, with a job to revoke it."""
         ...
 
-    async def get(self, owner: Owner, subject: str) -> bytes | None:
+    async def get(self, owner: Owner, subject: str) -> Undelivered | None:
         """Return one by its job's subject."""
         ...
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator
 from acmeproxy.core.challenge import ChallengeType
 from acmeproxy.core.identifier import dns_name
 from acmeproxy.core.ids import TenantName
+from acmeproxy.core.provenance import check_tags
 from acmeproxy.core.tenant import Names, Tenant, VaultPlace
 from acmeproxy.settings.limits import LimitsSettings
 from acmeproxy.settings.login import LoginSettings
@@ -53,6 +54,7 @@ def _some_once(value: tuple[ChallengeType, ...]) -> tuple[ChallengeType, ...]:
     return value
 
 
+Tags = Annotated[dict[str, str], AfterValidator(check_tags)]
 Name = Annotated[str, AfterValidator(_tenant_name)]
 Patterns = Annotated[tuple[Annotated[str, PlainValidator(_pattern)], ...], Items]
 Challenges = Annotated[
@@ -92,6 +94,7 @@ class TenantSettings(Section):
     website: Link | None = None
     authorization_reuse: Lifetime | None = None
     profiles: Profiles = Field(default_factory=dict)
+    tags: Tags = Field(default_factory=dict)
     limits: LimitsSettings = LimitsSettings()
     vault: TenantVaultSettings
 
@@ -126,4 +129,5 @@ class TenantSettings(Section):
             caa=self.caa == "enforce",
             caa_identities=caa_identities,
             limits=self.limits.allowance(),
+            tags=self.tags,
         )

@@ -23,6 +23,7 @@ from acmeproxy.adapters.redis.ledger import RedisCampaigns, RedisLedger
 from acmeproxy.adapters.redis.limits import RedisLimits
 from acmeproxy.adapters.redis.orders import RedisOrders
 from acmeproxy.adapters.redis.outcomes import RedisOutcomes
+from acmeproxy.adapters.redis.roles import RedisRoles
 from acmeproxy.adapters.redis.surplus import RedisSurplus
 from acmeproxy.adapters.vault.connection import VaultConnection
 from acmeproxy.adapters.vault.signer import VaultSigner
@@ -40,6 +41,7 @@ from acmeproxy.services.renewal import Renewal
 from acmeproxy.services.responding import Responding
 from acmeproxy.services.revocation import Revocation
 from acmeproxy.services.revoking import Revoking
+from acmeproxy.services.roles import KnownRoles, RoleReading
 from acmeproxy.services.rollover import Rollover
 from acmeproxy.services.signing import Signing
 from acmeproxy.services.validation import Retries, Validation
@@ -90,15 +92,19 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
         serving = _Serving(connection, signer)
         chores: list[Callable[[], Coroutine[None, None, None]]] = []
         app = runner = None
+        published = RedisRoles(connection)
+        roles = KnownRoles(published, given.tenant_values())
+        chores.append(roles.keep_learning)
         if role is not Role.WORKER:
             gate, outcomes = RedisGate(connection), RedisOutcomes(connection)
             await gate.learn()
             chores += [gate.keep_learning, outcomes.listen]
-            services = _services(given, connection, gate, outcomes, metrics, serving)
+            services = _services(given, connection, gate, outcomes, roles, metrics, serving)
             app = build_app(services, given.server.max_requests)
         if signer is not None:
-            chores.append(signer.keep_logged_in)
-            runner = _runner(given, connection, MeasuredSigner(signer, metrics), metrics)
+            reading = RoleReading(signer, published, given.tenant_values())
+            chores += [signer.keep_logged_in, reading.keep_reading]
+            runner = _runner(given, connection, MeasuredSigner(signer, metrics), roles, metrics)
             serving.on_drain = runner.drain
         yield Assembly(app, runner, tuple(chores), serving.drain)
 
@@ -159,6 +165,7 @@ def _services(  # noqa: PLR0913, PLR0917 - the parts of one process
     connection: Connection,
     gate: RedisGate,
     outcomes: RedisOutcomes,
+    roles: KnownRoles,
     metrics: telemetry.Metrics,
     serving: _Serving,
 ) -> Services:
@@ -175,11 +182,11 @@ def _services(  # noqa: PLR0913, PLR0917 - the parts of one process
         authentication=Authentication(gate),
         registration=Registration(accounts, RedisEabKeys(connection), limiting, utc_now),
         rollover=Rollover(accounts),
-        ordering=Ordering(orders, authorizations, limiting, renewal, utc_now),
+        ordering=Ordering(orders, authorizations, limiting, renewal, roles, utc_now),
         responding=Responding(
             authorizations, outcomes, limiting, utc_now, patience=given.server.challenge_wait
         ),
-        finalization=Finalization(orders, outcomes, utc_now, patience=given.server.finalize_wait),
+        finalization=Finalization(orders, outcomes, roles, utc_now, patience=given.server.finalize_wait),
         revocation=Revocation(
             ledger,
             authorizations,
@@ -200,7 +207,11 @@ def _limiting(given: settings.Settings, connection: Connection) -> Limiting:
 
 
 def _runner(
-    given: settings.Settings, connection: Connection, signer: Signer, metrics: telemetry.Metrics
+    given: settings.Settings,
+    connection: Connection,
+    signer: Signer,
+    roles: KnownRoles,
+    metrics: telemetry.Metrics,
 ) -> Runner:
     tenants = given.tenant_values()
     orders = RedisOrders(connection, utc_now)
@@ -226,7 +237,7 @@ def _runner(
         account_url=validating.account_url(given),
         consent=consent,
     )
-    issuance = Issuance(orders, signing, tenants, utc_now, consent=consent)
+    issuance = Issuance(orders, signing, tenants, roles, utc_now, consent=consent)
     queue = RedisQueue(connection, tuple(tenants), utc_now)
     revoking = Revoking(ledger, signer, tenants, utc_now)
     dispatch = Dispatch(validation, issuance, signing, revoking, tenants, metrics)

@@ -16,14 +16,18 @@ from acmeproxy.adapters.redis.ledger import RedisCampaigns, RedisLedger
 from acmeproxy.adapters.redis.orders import RedisOrders
 from acmeproxy.cli.main import app
 from acmeproxy.core.certificate import Certificate
-from acmeproxy.core.challenge import ChallengeStatus
-from acmeproxy.core.ids import CertificateId, random_id
+from acmeproxy.core.challenge import ChallengeStatus, ChallengeType
+from acmeproxy.core.ids import AccountId, CertificateId, OrderId, random_id
+from acmeproxy.core.provenance import Provenance
 from acmeproxy.core.renewal import Campaign, CertId, name_of
 from tests.support.acme_csr import certificate_key, certificate_request
 from tests.support.certificate_authority import CertificateAuthority, Wish
 from tests.support.settings_file import write
 from tests.support.stored import TENANT, SetClock, intent_for, load, new_order, stored_account
 
+PROVENANCE = Provenance(
+    TENANT, AccountId("0a"), OrderId("0b"), "eab_1", (ChallengeType.DNS01,), {"team": "checkout"}
+)
 NOW = datetime.now(UTC).replace(microsecond=0)
 CA = CertificateAuthority(lambda: NOW)
 CA_KEY = x509.SubjectKeyIdentifier.from_public_key(CA.certificate.public_key()).digest.hex()
@@ -70,6 +74,9 @@ async def _stored(valkey: Valkey) -> list[Certificate]:
                 not_before=leaf.not_valid_before_utc,
                 not_after=leaf.not_valid_after_utc,
                 issued_at=NOW - timedelta(minutes=1),
+                vault_request_id=f"request-{days}",
+                mount="pki",
+                provenance=PROVENANCE if days == 3 else None,
             )
             if days == 2:
                 certificate = certificate.revoke(4, NOW).confirm_revoked(NOW)
@@ -109,6 +116,17 @@ def test_certificates_are_listed_by_their_end(settings: Path, issued: list[Certi
     assert listed[0]["names"] == ["www.alpha.example"]
     lines = run(settings, "list", "--tenant", "alpha").stdout.splitlines()
     assert [line.split("  ")[0] for line in lines] == [one.serial for one in issued]
+
+
+def test_programs_see_how_each_came_about(settings: Path, issued: list[Certificate]) -> None:
+    """Beside what Vault's audit log knows; those of older versions have no provenance."""
+    listed = json.loads(run(settings, "list", "--tenant", "alpha", "--json").stdout)
+    keys = ("order", "mount", "vault_request_id", "eab_kid", "methods", "tags")
+    assert [[one[key] for key in keys] for one in listed] == [
+        [issued[0].order_id, "pki", "request-1", None, [], {}],
+        [issued[1].order_id, "pki", "request-2", None, [], {}],
+        [issued[2].order_id, "pki", "request-3", "eab_1", ["dns-01"], {"team": "checkout"}],
+    ]
 
 
 def test_all_are_renewed_within_an_hour(settings: Path, valkey: Valkey, issued: list[Certificate]) -> None:

@@ -120,3 +120,19 @@ def test_settings_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     result = eab("create", "alpha", settings=path)
     assert (result.exit_code, result.stdout) == (6, "")
     assert f"{path}:1: server.public_url: is required" in result.stderr
+
+
+def test_its_tags_are_shown_with_it(settings: Path) -> None:
+    wishes = ("--tag", "team=checkout", "--tag", "note=a=b")
+    made = eab("create", "alpha", *wishes, "--json", settings=settings)
+    assert made.exit_code == 0, made.stderr
+    rows = json.loads(eab("list", "alpha", "--json", settings=settings).stdout)
+    [row] = [row for row in rows if row["kid"] == json.loads(made.stdout)["kid"]]
+    assert row["tags"] == {"team": "checkout", "note": "a=b"}
+
+
+@pytest.mark.parametrize("tag", ["team", "=x", "team=", "te am=x", "team=\u00fc", f"team={'x' * 257}"])
+def test_a_tag_that_could_not_be_kept_is_refused(tag: str, settings: Path) -> None:
+    refused = eab("create", "alpha", "--tag", tag, settings=settings)
+    assert refused.exit_code == 2
+    assert "KEY=VALUE" in refused.stderr

@@ -160,7 +160,7 @@ def test_nothing_leaves_an_end(state: str) -> None:
 
 def test_an_open_order_cannot_be_signed() -> None:
     assert ORDER.issue(CertificateId("certificate"), NOW) is ORDER
-    assert ORDER.attempt(NOW) is ORDER
+    assert ORDER.attempt(NOW, "pki") is ORDER
     assert ORDER.nothing_signed() is ORDER
 
 

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from acmeproxy.core.ids import TenantName
-from acmeproxy.core.tenant import Names, Tenant, VaultPlace
+from acmeproxy.core.profile import places
+from acmeproxy.core.tenant import Names, Profile, Tenant, VaultPlace
 
 TENANT = Tenant(TenantName("web"), VaultPlace(mount="pki", role="web"), Names())
 
@@ -30,3 +31,19 @@ def test_a_tenant_is_not_changed() -> None:
     with pytest.raises(AttributeError):
         TENANT.names.allow = ("*",)  # type: ignore[misc]  # what is tested
     assert msgspec.structs.replace(TENANT, wildcards=True) is not TENANT
+
+
+def test_a_bare_tenant_signs_in_store_mode_and_has_no_tags() -> None:
+    assert TENANT.vault.store
+    assert TENANT.tags == {}
+
+
+def test_a_tenant_signs_at_its_own_place_or_at_those_of_its_profiles() -> None:
+    """PRF-09: what a profile does not say is the tenant's, but for the store, which is its role's."""
+    short = Profile("short", "", role="short", issuer="issuing-1", store=False)
+    both = msgspec.structs.replace(TENANT, profiles=(Profile("usual", ""), short))
+    assert places(TENANT) == {VaultPlace("pki", "web")}
+    assert places(both) == {
+        VaultPlace("pki", "web"),
+        VaultPlace("pki", "short", "", "issuing-1", store=False),
+    }

@@ -57,7 +57,12 @@ async def asking(
             consent=consent,
         )
         workshop.issuance = Issuance(
-            workshop.orders, workshop.signing, workshop.tenants, workshop.clock, consent=consent
+            workshop.orders,
+            workshop.signing,
+            workshop.tenants,
+            workshop.roles,
+            workshop.clock,
+            consent=consent,
         )
         yield server
 

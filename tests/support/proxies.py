@@ -94,8 +94,8 @@ def issuing_plan(openbao: OpenBao, hierarchy: Hierarchy, name_server: int) -> Pl
     tenants = {
         "alpha": tenant(NAMES, alpha),
         "beta": tenant(TENANTS["beta"], beta),
-        # More is promised here than the role has signed.
-        "promising": tenant('names.allow = ["*.elsewhere.example"]', alpha),
+        # More is promised here than the role has signed, which nobody can tell before Vault is asked.
+        "promising": tenant('names.allow = ["*.elsewhere.example"]', alpha, "templated", openbao.root_token),
         # The role adds to the subject what nobody ordered.
         "talkative": tenant(NAMES, alpha, "talkative", openbao.root_token),
     }

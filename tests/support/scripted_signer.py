@@ -13,7 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from acmeproxy.core.order import Intent
-from acmeproxy.core.tenant import Tenant
+from acmeproxy.core.problem import Problem
+from acmeproxy.core.tenant import Tenant, VaultPlace
 from acmeproxy.services.ports import (
     Signed,
     SigningDeferredError,
@@ -36,6 +37,7 @@ class ScriptedSigner:
         calls: What was asked, in order: `sign`, `find`, `revoke`.
         away: Why `find` and `revoke` cannot be answered, if so.
         wish: When to come again then.
+        places: Where each call was to go.
     """
 
     authority: CertificateAuthority
@@ -45,15 +47,16 @@ class ScriptedSigner:
     revoked: list[bytes] = field(default_factory=list)
     away: str = ""
     wish: timedelta | None = None
+    places: list[VaultPlace] = field(default_factory=list)
 
-    async def sign(self, tenant: Tenant, intent: Intent) -> Signed:  # noqa: ARG002 - the port's
-        self.calls.append("sign")
+    async def sign(self, tenant: Tenant, intent: Intent) -> Signed:
+        self._called("sign", tenant)
         assert intent.attempted_at is not None, "nothing is asked before it was written down"
         deed = self.script.popleft() if self.script else self.signs()
         return await deed(intent)
 
-    async def find(self, tenant: Tenant, intent: Intent) -> Sequence[Signed]:  # noqa: ARG002 - the port's
-        self.calls.append("find")
+    async def find(self, tenant: Tenant, intent: Intent) -> Sequence[Signed]:
+        self._called("find", tenant)
         self._reachable()
         return [
             signed
@@ -61,8 +64,8 @@ class ScriptedSigner:
             if wanted.key == intent.key and signed.leaf not in self.revoked
         ]
 
-    async def revoke(self, tenant: Tenant, certificate: bytes) -> None:  # noqa: ARG002 - the port's
-        self.calls.append("revoke")
+    async def revoke(self, tenant: Tenant, certificate: bytes) -> None:
+        self._called("revoke", tenant)
         self._reachable()
         assert certificate in [signed.leaf for _, signed in self.store]
         self.revoked.append(certificate)
@@ -89,11 +92,11 @@ class ScriptedSigner:
 
         return deed
 
-    def refuses(self) -> Deed:
+    def refuses(self, problem: Problem | None = None) -> Deed:
         """Say no for good."""
 
         async def deed(_: Intent) -> Signed:
-            raise SigningRefusedError("the role does not allow the name")
+            raise SigningRefusedError("the role does not allow the name", problem)
 
         return deed
 
@@ -127,6 +130,10 @@ class ScriptedSigner:
         signed = Signed(_der(leaf), (_der(chosen.certificate),), f"request-{len(self.store)}")
         self.store.append((intent, signed))
         return signed
+
+    def _called(self, call: str, tenant: Tenant) -> None:
+        self.calls.append(call)
+        self.places.append(tenant.vault)
 
     def _reachable(self) -> None:
         if self.away:

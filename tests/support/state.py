@@ -8,8 +8,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-#: Used nonces, a probe's key, and budgets, which fill up and vanish by themselves.
-_FLEETING = re.compile(rb"\{acmeproxy/(?:nonce|probe)\}|\{[^}]*/limits\}:|\{[^}]*\}:limit:")
+#: Used nonces, a probe's key, what workers read in Vault, and budgets, which vanish by themselves.
+_FLEETING = re.compile(rb"\{acmeproxy/(?:nonce|probe)\}|\{[^}]*/roles\}:|\{[^}]*/limits\}:|\{[^}]*\}:limit:")
 #: All keys and what they hold, in one step. Of a stream the entries only: its groups keep books all the time.
 _LOOK = """
 local found, cursor = {}, '0'

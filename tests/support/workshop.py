@@ -20,6 +20,7 @@ from acmeproxy.adapters.redis.jobs import RedisQueue
 from acmeproxy.adapters.redis.ledger import RedisLedger
 from acmeproxy.adapters.redis.limits import RedisLimits
 from acmeproxy.adapters.redis.orders import RedisOrders
+from acmeproxy.adapters.redis.roles import RedisRoles
 from acmeproxy.adapters.redis.surplus import RedisSurplus
 from acmeproxy.core.account import Account
 from acmeproxy.core.authorization import Authorization
@@ -33,8 +34,9 @@ from acmeproxy.services.issuance import Issuance
 from acmeproxy.services.limiting import Limiting
 from acmeproxy.services.reports import Report
 from acmeproxy.services.revoking import Revoking
+from acmeproxy.services.roles import KnownRoles
 from acmeproxy.services.signing import Signing
-from acmeproxy.services.stores import Owner, Stored
+from acmeproxy.services.stores import Owner, Stored, Undelivered
 from acmeproxy.services.validation import Retries, Validation
 from acmeproxy.worker.dispatch import Dispatch
 from tests.support.acme_csr import certificate_key, certificate_request
@@ -82,7 +84,9 @@ class Workshop:
             anchors={TENANT: (self.authority.root_der,)},
             settling=SETTLING,
         )
-        self.issuance = Issuance(self.orders, self.signing, self.tenants, clock, consent=consent)
+        self.published = RedisRoles(state)
+        self.roles = KnownRoles(self.published, self.tenants)
+        self.issuance = Issuance(self.orders, self.signing, self.tenants, self.roles, clock, consent=consent)
         self.validation = Validation(
             self.authorizations,
             {TENANT: {self.validator.type: self.validator}},
@@ -188,12 +192,20 @@ class Workshop:
 
     async def surplus(self, owner: Owner) -> list[bytes]:
         """Return the certificates of an account that are to be revoked."""
+        return [one.leaf for one in await self.undelivered(owner)]
+
+    async def undelivered(self, owner: Owner) -> list[Undelivered]:
+        """Return the certificates of an account that are to be revoked, and where they were signed."""
         names = await answer(
             self.state, "KEYS", f"{keys.tag(owner)}:surplus:{owner.account}:*".replace("{", "?")
         )
         assert isinstance(names, list)
         found = [await answer(self.state, "GET", name) for name in sorted(names)]
-        return [octets for octets in found if isinstance(octets, bytes) and octets]
+        return [
+            msgspec.json.decode(octets, type=Undelivered)
+            for octets in found
+            if isinstance(octets, bytes) and octets
+        ]
 
     async def _enqueued(self) -> bool:
         streams = [f"{keys.shard_tag(TENANT, shard)}:jobs" for shard in "0123"]

@@ -56,6 +56,15 @@ async def external(operator: Administration, grant: Grant) -> ExternalAccount:
     return ExternalAccount(key.kid, b64url_encode(key.secret))
 
 
+async def test_its_tags_go_over_to_the_account(bound: Proxy, operator: Administration) -> None:
+    """As its names and profiles do; the tenant's own are added with each order."""
+    given = await external(operator, Grant(tags={"team": "checkout"}))
+    answer = await bound.client("bound").new_account(given)
+    assert answer.status == 201, answer.body
+    record = await bound.state.document("account", answer.location.rpartition("/")[2])
+    assert record["eab_tags"] == {"team": "checkout"}
+
+
 async def test_a_key_for_one_account_binds_one(bound: Proxy, operator: Administration) -> None:
     """EAB-13: also when many try at once; the same account's retry is the same use (K2)."""
     given = await external(operator, Grant(uses=1))

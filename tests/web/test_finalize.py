@@ -200,3 +200,23 @@ async def test_an_answer_that_takes_long_says_so(validating: Proxy) -> None:
 def test_serials_are_written_as_vault_writes_them() -> None:
     """FIN-19: or the wrong certificate would be looked at."""
     assert serial_text(0x0AFF) == "0a:ff"
+
+
+async def test_the_intent_says_where_it_will_be_signed_and_whose_it_is(web: Proxy) -> None:
+    """K10: from here on it is known what Vault may have been asked for, and where; nobody works here."""
+    client = await web.account()
+    order = await web.order(client, NAME)
+    id_ = last_part(order.json()["authorizations"][0])
+    [challenge, *others] = (await web.state.document("authorization", id_))["challenges"]
+    proved = {**challenge, "status": "valid", "validated_at": "2026-03-01T12:00:00Z"}
+    await web.state.change("authorization", id_, challenges=[proved, *others])
+    answer = await client.finalize(order.json()["finalize"], certificate_request([NAME]))
+    assert answer.json()["status"] == "processing"
+    intent = (await web.state.document("order", last_part(order.location)))["progress"]["intent"]
+    assert intent["mount"] == "pki"
+    assert intent["provenance"] == {
+        "tenant": "alpha",
+        "account": last_part(client.kid or ""),
+        "order": last_part(order.location),
+        "methods": ["http-01"],
+    }

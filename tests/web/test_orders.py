@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from acmeproxy.adapters.embedded.openbao import OpenBao
 from tests.support.acme_client import Answer
 from tests.support.acme_csr import certificate_request
+from tests.support.openbao import as_root
 from tests.support.problems import assert_problem, assert_refused
 from tests.support.proxy import Proxy, http01
 from tests.support.state import last_part
@@ -131,8 +133,18 @@ async def test_while_vault_is_away(validating: Proxy) -> None:
     checked(await client.get(ready.location), "processing")
 
 
-async def test_a_refusal_by_vault_ends_the_order(issuing: Proxy) -> None:
+async def test_a_refusal_by_vault_ends_the_order(issuing: Proxy, openbao: OpenBao) -> None:
     """OS-11, ORD-03, INV-10: with a word of ours and none of Vault's."""
+    body = {
+        "allowed_domains": ["{{identity.entity.metadata.zone}}"],
+        "allowed_domains_template": True,
+        "allow_subdomains": True,
+        "key_type": "any",
+        "require_cn": False,
+        "use_csr_sans": False,
+        "use_csr_common_name": False,
+    }
+    await as_root(openbao, "POST", "pki/roles/templated", "admin/alpha", body)
     client = await issuing.account("promising")
     ready = await issuing.ready(client, "www.elsewhere.example")
     csr = certificate_request(["www.elsewhere.example"])
@@ -140,8 +152,11 @@ async def test_a_refusal_by_vault_ends_the_order(issuing: Proxy) -> None:
     checked(ended, "invalid")
     error = ended.json()["error"]
     assert_problem(error)
-    assert error["type"] == "urn:ietf:params:acme:error:serverInternal"
-    for word in (b"allowed", b"role", b"vault", b"pki/", b"subject alternate"):
+    assert error["type"] == "urn:ietf:params:acme:error:rejectedIdentifier"
+    [subproblem] = error["subproblems"]
+    assert subproblem["identifier"] == {"type": "dns", "value": "www.elsewhere.example"}
+    assert "[ref ROLE-NAME]" in error["detail"]
+    for word in (b"pki/", b"subject alternate", b"by this role", b"{{", b"400 "):
         assert word not in ended.body.lower()
 
 

@@ -19,7 +19,7 @@ from tests.support.proxy import Plan, Proxy, Vault
 from tests.support.state import last_part
 
 NAME = "www.alpha.example"
-SIGN = b"/pki/sign/"
+SIGN = b"/pki/sign/acme HTTP"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

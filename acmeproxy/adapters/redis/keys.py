@@ -9,6 +9,7 @@ from typing import Final
 
 from acmeproxy.core.identifier import Identifier
 from acmeproxy.core.ids import AccountId, TenantName, random_id
+from acmeproxy.core.tenant import VaultPlace
 from acmeproxy.services.stores import Owner
 
 SHARDS: Final = 4
@@ -141,6 +142,11 @@ def parse_listed(tenant: TenantName, member: str) -> tuple[Owner, str]:
 def campaigns(tenant: TenantName) -> str:
     """Name the list of what operators want renewed."""
     return f"{{{tenant}/renewal}}:campaigns"
+
+
+def role(tenant: TenantName, place: VaultPlace) -> str:
+    """Name what is known of the Vault role of a place; the parts of a place have no colon."""
+    return f"{{{tenant}/roles}}:{place.namespace}:{place.mount}:{place.role}"
 
 
 def limit(owner: Owner, name: str, subject: str) -> str:

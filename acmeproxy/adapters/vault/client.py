@@ -27,7 +27,7 @@ class Answer(msgspec.Struct, frozen=True):
     """What Vault answered. `data` and `auth` may hold secrets and are not shown.
 
     `retry_after` is its wish, an hour at most, or ours where the address serves nobody; `errors` are its
-    texts, which may quote a request.
+    texts, which may quote a request. `help` is what it says of a path.
     """
 
     status: int
@@ -37,6 +37,7 @@ class Answer(msgspec.Struct, frozen=True):
     errors: tuple[str, ...] = ()
     request_id: str = ""
     retry_after: timedelta | None = None
+    help: str = ""
 
     def __repr__(self) -> str:
         """Show what may be logged."""
@@ -60,6 +61,7 @@ class _Envelope(msgspec.Struct):
     warnings: tuple[str, ...] | None = None
     errors: tuple[str, ...] | None = None
     request_id: str = ""
+    help: str = ""
 
 
 class VaultClient:
@@ -156,6 +158,7 @@ def _read(response: requests.Response, largest: int) -> Answer:
         envelope.errors or (),
         envelope.request_id,
         _wish(response.headers.get("Retry-After", "")),
+        envelope.help,
     )
 
 

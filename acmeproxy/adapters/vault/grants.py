@@ -19,6 +19,7 @@ _SIGN_PARAMETERS: Final = (
     "not_after",
     "format",
     "remove_roots_from_chain",
+    "cert_metadata",
 )
 
 

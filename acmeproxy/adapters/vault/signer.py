@@ -1,4 +1,4 @@
-"""The signer: Vault's PKI in store mode, behind the port that the use cases know."""
+"""The signer: Vault's PKI, behind the port that the use cases know."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,16 @@ from acmeproxy.adapters.vault.connection import VaultConnection
 from acmeproxy.adapters.vault.gate import Address, Gate, Heard, unheard
 from acmeproxy.adapters.vault.issuers import Issuers
 from acmeproxy.adapters.vault.login import Login
+from acmeproxy.adapters.vault.metadata import Metadata
 from acmeproxy.adapters.vault.place import check, sign_path
 from acmeproxy.adapters.vault.store import Store
 from acmeproxy.adapters.vault.transport import LostError, UnsentError
 from acmeproxy.adapters.vault.verdict import verdict
+from acmeproxy.core import role
 from acmeproxy.core.identifier import IdentifierType
 from acmeproxy.core.ids import TenantName
 from acmeproxy.core.order import Intent
+from acmeproxy.core.role import Role
 from acmeproxy.core.tenant import Tenant, VaultPlace
 from acmeproxy.services.ports import Signed, SigningDeferredError, SigningUncertainError
 
@@ -55,6 +58,7 @@ class VaultSigner:
             name: Login(connection, Gate(self._addresses[connection.address], name))
             for name, connection in connections.items()
         }
+        self._metadata = {name: Metadata(login) for name, login in self._logins.items()}
         self._stores: dict[tuple[TenantName, VaultPlace], Store] = {}
         self._issuers: dict[tuple[TenantName, str], Issuers] = {}
 
@@ -72,11 +76,13 @@ class VaultSigner:
     async def sign(self, tenant: Tenant, intent: Intent) -> Signed:
         """Have an intent signed, as the port says; the request is never repeated by the transport."""
         login = self._login(tenant)
+        metadata = self._metadata[tenant.name]
+        extra = metadata.of(tenant.vault, intent)
         try:
             answer = await login.ask(
                 "post",
                 sign_path(tenant.vault),
-                body=_request(intent),
+                body={**_request(intent), **extra},
                 # Ties this request to the intent where Vault's audit log is told to show the header.
                 headers={_INTENT_HEADER: intent.id},
             )
@@ -86,7 +92,9 @@ class VaultSigner:
             raise SigningUncertainError(f"the answer was lost: {error}") from None
         signed = _signed(answer)
         if signed is None:
-            raise verdict(answer)
+            if extra and metadata.refused(tenant.vault, answer):
+                raise SigningDeferredError(answer.reason)
+            raise verdict(answer, intent)
         if answer.warnings:
             # A capped lifetime or an ignored parameter is told nowhere else.
             _LOG.warning("vault warned", tenant=tenant.name, intent=intent.id, warnings=answer.warnings)
@@ -114,6 +122,20 @@ class VaultSigner:
         expired = any("already expired" in warning for warning in answer.warnings)
         if answer.status != HTTPStatus.OK or not (revoked or expired):
             raise SigningDeferredError(f"not revoked: {answer.reason}", answer.retry_after)
+
+    async def read_role(self, tenant: Tenant) -> Role | None:
+        """Read the role of a tenant's place, as the port says, and beside it what its endpoint takes."""
+        place, login = tenant.vault, self._login(tenant)
+        await self._metadata[tenant.name].learn(place)
+        try:
+            answer = await login.ask("get", f"{place.mount}/roles/{place.role}")
+        except (UnsentError, LostError) as error:
+            raise SigningDeferredError(f"no answer to the reading of a role: {error}") from None
+        if answer.status == HTTPStatus.OK and answer.data is not None:
+            return role.read(place.role, answer.data)
+        if answer.status == HTTPStatus.FORBIDDEN:
+            return None
+        raise SigningDeferredError(f"the role was not read: {answer.reason}", answer.retry_after)
 
     async def keep_logged_in(self) -> None:
         """Renew every tenant's token in time, until cancelled. For the task group of whoever owns us."""

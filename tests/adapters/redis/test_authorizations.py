@@ -16,7 +16,7 @@ from acmeproxy.core.authorization import Authorization, AuthorizationStatus
 from acmeproxy.core.challenge import ChallengeStatus
 from acmeproxy.core.problem import problem
 from acmeproxy.core.reference import Reference
-from acmeproxy.services.stores import Owner, StaleError, Stored
+from acmeproxy.services.stores import Owner, StaleError, Stored, Undelivered
 from tests.support.stored import SECOND, START, SetClock, answer, every_key, new_order, stored_account
 
 FAULT = problem(Reference.HTTP01_CONTENT, "something else answers")
@@ -138,9 +138,9 @@ async def test_a_surplus_certificate_is_kept_once_until_it_is_revoked(
     surplus = RedisSurplus(state, clock)
     certificate = b"\x30\x00der"
     subject = hashlib.sha256(certificate).hexdigest()
-    await surplus.add(owner, certificate)
-    await surplus.add(owner, certificate)
-    assert await surplus.get(owner, subject) == certificate
+    await surplus.add(owner, certificate, "pki-old")
+    await surplus.add(owner, certificate, "pki-old")
+    assert await surplus.get(owner, subject) == Undelivered(certificate, "pki-old")
     assert await answer(state, "XLEN", f"{keys.tag(owner)}:jobs") == 1
     assert await answer(state, "TTL", f"{keys.tag(owner)}:surplus:{owner.account}:{subject}") == -1
     expected = {"kind": "revoke-surplus", "tenant": "alpha", "account": owner.account, "subject": subject}

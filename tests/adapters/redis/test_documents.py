@@ -15,7 +15,10 @@ from acmeproxy.core.challenge import Challenge
 from acmeproxy.core.eab import EabKey
 from acmeproxy.core.job import Job
 from acmeproxy.core.order import Abandoned, Intent, Issued, Open, Order, Processing
+from acmeproxy.core.provenance import Provenance
 from acmeproxy.core.renewal import Campaign
+from acmeproxy.core.role import Role
+from acmeproxy.services.stores import Undelivered
 
 STORED: Final = Path(__file__).parents[2] / "vectors" / "stored"
 SHAPES: Final[dict[str, type[msgspec.Struct]]] = {
@@ -26,6 +29,8 @@ SHAPES: Final[dict[str, type[msgspec.Struct]]] = {
     "eab-key": EabKey,
     "job": Job,
     "order": Order,
+    "role": Role,
+    "surplus": Undelivered,
 }
 NAMES: Final = sorted(path.stem for path in STORED.glob("*.json"))
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -71,12 +76,12 @@ def test_every_member_stands_in_a_stored_document(kind: str) -> None:
 
 def test_every_member_of_what_documents_hold_stands_in_one() -> None:
     challenges = [one for name in of_kind("authorization") for one in plain(name)["challenges"]]
-    (intent,) = (
-        plain(name)["progress"]["intent"] for name in of_kind("order") if name.endswith("processing")
-    )
+    intents = [plain(name)["progress"]["intent"] for name in of_kind("order-processing")]
+    (provenance,) = (intent["provenance"] for intent in intents if "provenance" in intent)
 
     assert set(Challenge.__struct_encode_fields__).difference(*challenges) == set()
-    assert set(Intent.__struct_encode_fields__).difference(intent) == set()
+    assert set(Intent.__struct_encode_fields__).difference(*intents) == set()
+    assert set(Provenance.__struct_encode_fields__).difference(provenance) == set()
 
 
 def test_an_order_is_read_in_every_progress() -> None:

@@ -19,7 +19,7 @@ from acmeproxy.core.ids import CertificateId, OrderId, random_id
 from acmeproxy.core.order import Order
 from acmeproxy.core.renewal import Campaign, CertId
 from acmeproxy.services.ledger import Delivered
-from acmeproxy.services.stores import Owner, StaleError, Wanted
+from acmeproxy.services.stores import Owner, StaleError, Undelivered, Wanted
 from tests.support.stored import (
     DAY,
     OTHER_TENANT,
@@ -177,7 +177,7 @@ async def test_what_is_put_aside_to_be_revoked_is_not_delivered(shelf: Shelf) ->
     with pytest.raises(StaleError):
         await shelf.deliver(owner, order, certificate)
     (subject,) = await _subjects(shelf, owner)
-    assert await shelf.surplus.get(owner, subject) == b"surplus"
+    assert await shelf.surplus.get(owner, subject) == Undelivered(b"surplus")
     await shelf.surplus.remove(owner, subject)
     assert await shelf.surplus.get(owner, subject) is None
     with pytest.raises(StaleError):

@@ -19,7 +19,7 @@ class CannedVault:
         self.port = 0
         self.requests: list[bytes] = []
         self.closed = asyncio.Event()
-        self._answer = answer
+        self.answer = answer
         self._drip = drip
         self._heard = asyncio.Condition()
 
@@ -52,10 +52,10 @@ class CannedVault:
 
     async def _send(self, writer: asyncio.StreamWriter) -> None:
         if not self._drip:
-            writer.write(self._answer)
+            writer.write(self.answer)
             await writer.drain()
             return
-        for octet in self._answer:
+        for octet in self.answer:
             writer.write(bytes([octet]))
             await writer.drain()
             await asyncio.sleep(self._drip)
