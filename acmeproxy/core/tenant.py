@@ -37,7 +37,8 @@ class Names(msgspec.Struct, frozen=True):
 class Profile(msgspec.Struct, frozen=True):
     """A kind of certificate; what it does not say is the tenant's (draft-ietf-acme-profiles §3).
 
-    `keys` are kinds of certificate keys: RSA, P-256, P-384, P-521, Ed25519; none means all.
+    `keys` are kinds of certificate keys: RSA, P-256, P-384, P-521, Ed25519; none means all. Without `store`,
+    Vault keeps no certificate of it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Profile(msgspec.Struct, frozen=True):
     issuer: str = ""
     lifetime: timedelta | None = None
     keys: tuple[str, ...] = ()
+    store: bool = True
 
 
 class Tenant(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, PlainValidator
 from acmeproxy.core.profile import KEY_KINDS
 from acmeproxy.core.tenant import Profile
 from acmeproxy.settings.section import Section
-from acmeproxy.settings.values import Items, Lifetime, Present, VaultName
+from acmeproxy.settings.values import Flag, Items, Lifetime, Present, VaultName
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -38,11 +38,12 @@ class ProfileSettings(Section):
     issuer: VaultName = ""
     lifetime: Lifetime | None = None
     keys: Keys = ()
+    store: Flag = True
 
     def profile(self, name: str) -> Profile:
         """Return the profile that the use cases know."""
         lifetime: timedelta | None = self.lifetime
-        return Profile(name, self.description, self.role, self.issuer, lifetime, self.keys)
+        return Profile(name, self.description, self.role, self.issuer, lifetime, self.keys, self.store)
 
 
 Profiles = dict[ProfileName, ProfileSettings]

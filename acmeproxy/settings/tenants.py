@@ -14,6 +14,8 @@ from acmeproxy.settings.limits import LimitsSettings
 from acmeproxy.settings.profiles import Profiles
 from acmeproxy.settings.section import Section
 from acmeproxy.settings.values import (
+    AuthorityLifetime,
+    CommonName,
     Flag,
     Items,
     Lifetime,
@@ -24,7 +26,7 @@ from acmeproxy.settings.values import (
     VaultName,
     VaultNames,
 )
-from acmeproxy.settings.vault import LoginSettings
+from acmeproxy.settings.vault import LoginSettings, VaultSettings
 
 _NAME: Final = re.compile(r"[a-z0-9-]{1,63}")
 
@@ -68,6 +70,13 @@ class NamesSettings(Section):
     ip_ranges: Networks = ()
 
 
+class IssuingSettings(Section):
+    """`[tenants.NAME.vault.authority]`: the tenant's issuing CA; without a name, the tenant's."""
+
+    common_name: CommonName | None = None
+    lifetime: AuthorityLifetime = timedelta(days=1095)
+
+
 class TenantVaultSettings(Section):
     """`[tenants.NAME.vault]`: where certificates are signed, and as whom if not as everybody (INV-4)."""
 
@@ -75,6 +84,7 @@ class TenantVaultSettings(Section):
     mount: Annotated[VaultNames, Present] = "pki"
     role: Annotated[VaultName, Present]
     issuer: VaultName = ""
+    authority: IssuingSettings = IssuingSettings()
     login: LoginSettings | None = None
 
 
@@ -104,14 +114,15 @@ class TenantSettings(Section):
         }
         return tuple(key for key, needs in needing.items() if needs)
 
-    def tenant(self, name: str, namespace: str, caa_identities: tuple[str, ...] = ()) -> Tenant:
-        """Return the tenant that the use cases know; `namespace` is Vault's, above the tenant's own."""
+    def tenant(self, name: str, vault: VaultSettings, caa_identities: tuple[str, ...] = ()) -> Tenant:
+        """Return the tenant that the use cases know, its place put below that of all of `vault`."""
+        namespace, mount = vault.at(self.vault.namespace, self.vault.mount)
         return Tenant(
             name=TenantName(name),
             vault=VaultPlace(
-                mount=self.vault.mount,
+                mount=mount,
                 role=self.vault.role,
-                namespace="/".join(filter(None, (namespace, self.vault.namespace))),
+                namespace=namespace,
                 issuer=self.vault.issuer,
             ),
             names=Names(self.names.allow, self.names.deny, self.names.ip_ranges),

@@ -8,7 +8,18 @@ from pydantic import PlainValidator, ValidationInfo, field_validator, model_vali
 
 from acmeproxy.settings.address import is_loopback, parse_url, root_url
 from acmeproxy.settings.section import Section
-from acmeproxy.settings.values import Count, Flag, Present, PublicPath, Secret, Timeout, VaultNames
+from acmeproxy.settings.values import (
+    AuthorityLifetime,
+    CommonName,
+    Count,
+    Flag,
+    Link,
+    Present,
+    PublicPath,
+    Secret,
+    Timeout,
+    VaultNames,
+)
 
 
 class LoginSettings(Section):
@@ -37,12 +48,26 @@ class LoginSettings(Section):
         return tuple(key for key in needed if getattr(self, key) is None)
 
 
+class AuthoritySettings(Section):
+    """`[vault.authority]`: the CA that signs the tenants' issuing CAs, in the namespace `vault.namespace`.
+
+    `aia_url` is where the URLs in certificates lead; without it, the server's public URL.
+    """
+
+    mount: Annotated[VaultNames, Present] = "pki"
+    common_name: CommonName = "acmeproxy signing CA"
+    lifetime: AuthorityLifetime = timedelta(days=2190)
+    aia_url: Link | None = None
+    policy: Literal["plain", "templated"] = "plain"
+
+
 class VaultSettings(Section):
     """`[vault]`: the server, the limits of asking it, and the login of tenants that have none of their own.
 
     `roots` is a PEM bundle of the roots to which every issued certificate must lead (INV-2). `namespace` is
     put before each tenant's. `max_request_duration` is the server's own setting of that name:
-    after it, a request whose answer was lost has been carried out or never will be.
+    after it, a request whose answer was lost has been carried out or never will be. `layout` says whether
+    the server has namespaces, or they are put before the mounts instead.
     """
 
     allow_insecure: Flag = False
@@ -53,7 +78,14 @@ class VaultSettings(Section):
     timeout: Timeout = timedelta(seconds=15)
     max_request_duration: Timeout = timedelta(seconds=90)
     max_in_flight: Count = 8
+    layout: Literal["namespaces", "paths"] = "namespaces"
+    authority: AuthoritySettings = AuthoritySettings()
     login: LoginSettings = LoginSettings()
+
+    def at(self, namespace: str, path: str = "") -> tuple[str, str]:
+        """Return the namespace to name in requests, and a mount of it, below `vault.namespace`."""
+        whole = "/".join(filter(None, (self.namespace, namespace)))
+        return (whole, path) if self.layout == "namespaces" else ("", "/".join(filter(None, (whole, path))))
 
     @field_validator("address")
     @classmethod
