@@ -38,19 +38,27 @@ def print_steps(steps: "Sequence[Step]") -> None:
         table.add_column(heading, overflow="fold")
     for step in needed(steps):
         head = (_SIGNS[step.change], step.what, step.where)
-        rows = [(field.field, field.was, field.becomes) for field in step.fields] or [("", "", "")]
-        if step.waits:
-            rows.append(("waits", "", step.waits))
+        rows = _rows(step) or [("", "", "")]
         for number, row in enumerate(rows):
             # Text, not markup: a list in brackets is no style.
             table.add_row(*(Text(cell) for cell in ((*head, *row) if number == 0 else ("", "", "", *row))))
     Console().print(table)
 
 
+def _rows(step: "Step") -> list[tuple[str, str, str]]:
+    """Show what changes field by field, and what is new in one row."""
+    if step.change == "change":
+        rows = [(field.field, field.was, field.becomes) for field in step.fields]
+    else:
+        rows = [("", "", "; ".join(f"{field.field} {field.becomes}".strip() for field in step.fields))]
+    return [*rows, ("waits", "", step.waits)] if step.waits else rows
+
+
 def line(step: "Step") -> str:
     """Write a step as one line."""
     fields = ", ".join(field.field for field in step.fields) if step.change == "change" else ""
-    return f"{_SIGNS[step.change]} {step.what:<20} {step.where}{f'  ({fields})' if fields else ''}"
+    more = (f"({fields})" if fields else "", "waits" if step.waits else "")
+    return "  ".join(filter(None, (f"{_SIGNS[step.change]} {step.what:<20} {step.where}", *more)))
 
 
 def print_next(producer: "Producer", made: "Blueprint") -> None:

@@ -1,6 +1,6 @@
 """A whole PKI in an empty OpenBao, for `acmeproxy dev` and the tests; nothing new where it is."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -48,12 +48,14 @@ class Hierarchy(msgspec.Struct, frozen=True):
     server_key: Path
 
 
-def provision(
+def provision(  # noqa: PLR0913 - the last two are for whoever shows them to people
     address: str,
     root_token: str,
     directory: Path,
     tenants: Mapping[str, tuple[str, ...]],
+    *,
     public_url: str = _PUBLIC_URL,
+    without_wildcards: Collection[str] = (),
 ) -> Hierarchy:
     """Set up a root outside, a signing authority in `admin`, and for every tenant a namespace of its own.
 
@@ -66,6 +68,7 @@ def provision(
         directory: Keeps what belongs together: the root and its key, the logins, the proxy's certificate.
         tenants: The DNS suffixes that each tenant's certificates may have.
         public_url: Where the URLs in certificates lead.
+        without_wildcards: The tenants that may have no wildcard certificates.
 
     Raises:
         ProducerError: The server did not do its part, or a tenant has no suffix or one that is no name.
@@ -73,7 +76,10 @@ def provision(
     for name, suffixes in tenants.items():
         _check(name, suffixes)
     outside = RootOutside(directory, local=True, insist=True)
-    plans = tuple(_plan(directory, name, suffixes) for name, suffixes in tenants.items())
+    plans = tuple(
+        _plan(directory, name, suffixes, wildcards=name not in without_wildcards)
+        for name, suffixes in tenants.items()
+    )
     signing = SigningPlan(ADMIN, MOUNT, SIGNING_NAME, SIGNING_LIFETIME)
     with session(verify=True, connections=1) as http:
         blueprint = Blueprint(signing, plans, public_url)
@@ -93,9 +99,11 @@ def issuing_name(tenant: str) -> str:
     return f"acmeproxy development {tenant} CA"
 
 
-def _plan(directory: Path, name: str, suffixes: tuple[str, ...]) -> TenantPlan:
+def _plan(directory: Path, name: str, suffixes: tuple[str, ...], *, wildcards: bool) -> TenantPlan:
     allow = tuple(pattern for suffix in suffixes for pattern in (suffix, f"*.{suffix}"))
-    tenant = Tenant(TenantName(name), _place(name), Names(allow), wildcards=True, lifetime=_LEAF_LIFETIME)
+    tenant = Tenant(
+        TenantName(name), _place(name), Names(allow), wildcards=wildcards, lifetime=_LEAF_LIFETIME
+    )
     role_id, secret_id = directory / f"{name}.role-id", directory / f"{name}.secret-id"
     machine = Machine(
         f"tenants.{name}.vault.login",

@@ -57,13 +57,14 @@ class Authority:
         self._mount = mount
         self._certifier = certifier
         self._present: Issuer | None = None
+        self._known: Sequence[Issuer] = ()
 
     def look(self) -> Step:
         """Find the issuer, or say what will be made."""
         certifier = self._certifier
         where = step.place(self._namespace.path, self._mount)
-        known = issuers(self._namespace, self._mount)
-        self._present = next((issuer for issuer in known if certifier.fits(issuer)), None)
+        self._known = issuers(self._namespace, self._mount)
+        self._present = next((issuer for issuer in self._known if certifier.fits(issuer)), None)
         if self._present is None:
             return step.added(certifier.what, where, certifier.shown(), certifier.waits())
         return step.changed(certifier.what, where, self._wrong(self._present))
@@ -74,11 +75,11 @@ class Authority:
         self.settle(issuer)
 
     def add(self) -> Issuer:
-        """Make a new one beside what there is; return it, not yet the default and without a name.
+        """After a look, make a new one beside what there is; return it, nameless and not yet the default.
 
         Begun before and interrupted, it is finished: the key is found by its name.
         """
-        name = next_name(self._namespace, self._mount, self._certifier.prefix)
+        name = next_name(self._known, self._certifier.prefix)
         csr = self._request(name)
         certificates = self._certifier.certify(csr)
         pems = "\n".join(chain.pem(certificate) for certificate in certificates)
@@ -88,7 +89,8 @@ class Authority:
         if not ours:
             # A bundle without the certificate of the key is answered with 200 too (vault.md §1).
             raise ProducerError(f"{self._mount} imported an authority without its key")
-        made = [issuer for issuer in issuers(self._namespace, self._mount) if issuer.id in ours]
+        self._known = issuers(self._namespace, self._mount)
+        made = [issuer for issuer in self._known if issuer.id in ours]
         if not made or made[0].certificate != certificates[0] or not made[0].complete:
             raise ProducerError(f"{self._mount} does not know the whole chain of the authority it imported")
         return made[0]
@@ -105,7 +107,7 @@ class Authority:
     def _fields(self, issuer: Issuer) -> Mapping[str, Any]:
         name = issuer.name
         if not name.startswith(f"{self._certifier.prefix}-"):
-            name = next_name(self._namespace, self._mount, self._certifier.prefix)
+            name = next_name(self._known, self._certifier.prefix)
         return {"issuer_name": name, **self._certifier.settings}
 
     def _wrong(self, issuer: Issuer) -> list[Difference]:

@@ -35,10 +35,12 @@ def issuers(namespace: Namespace, mount: str) -> tuple[Issuer, ...]:
         ProducerError: One cannot be read.
     """
     listed = namespace.list(f"{mount}/issuers").get("key_info") or {}
-    default = ""
-    if listed:
+    default = next((reference for reference, one in listed.items() if one.get("is_default")), "")
+    if listed and not default:
         default = str((namespace.read(f"{mount}/config/issuers") or {}).get("default") or "")
-    found = [_issuer(namespace, mount, reference, default) for reference in listed]
+    # Parents were imported without a key, and a list that tells so spares reading them.
+    worth = [reference for reference, one in listed.items() if one.get("key_id", "?")]
+    found = [_issuer(namespace, mount, reference, default) for reference in worth]
     keyed = [issuer for issuer in found if issuer.key_id]
     return tuple(sorted(keyed, key=lambda one: (not one.default, -_number(one.name), one.id)))
 
@@ -48,13 +50,12 @@ def default(namespace: Namespace, mount: str) -> Issuer | None:
     return next((issuer for issuer in issuers(namespace, mount) if issuer.default), None)
 
 
-def next_name(namespace: Namespace, mount: str, prefix: str) -> str:
-    """Return the name that the next issuer gets, or that one has which was begun: `issuing-2`.
+def next_name(known: Sequence[Issuer], prefix: str) -> str:
+    """Return the name that the next issuer of a mount gets: `issuing-2`.
 
-    A key under a name of ours that no issuer has is one that was made for an issuer that is not there yet.
+    A key of that name is one that was made for an issuer that is not there yet.
     """
-    taken = [issuer.name for issuer in issuers(namespace, mount)]
-    used = [number for name in taken if (number := _number(name, prefix))]
+    used = [number for issuer in known if (number := _number(issuer.name, prefix))]
     return f"{prefix}-{max(used, default=0) + 1}"
 
 

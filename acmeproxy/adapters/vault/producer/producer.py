@@ -70,7 +70,7 @@ class Producer:
         return tuple(part.look() for part in self.parts())
 
     def apply(self, tell: Callable[[Step], None]) -> Applied:
-        """Do what has to be done, and tell of each step before it. Can be interrupted and run again.
+        """Do what has to be done, and tell of each step. Can be interrupted and run again.
 
         Raises:
             ProducerError: The server did not do a step; those before it are done.
@@ -82,13 +82,14 @@ class Producer:
             found = part.look()
             if found.change is Change.NOTHING:
                 continue
-            tell(found)
             try:
                 part.carry()
             except WaitsError as error:
                 waits.append(str(error))
+                tell(msgspec.structs.replace(found, waits=str(error)))
             else:
                 done.append(found)
+                tell(msgspec.structs.replace(found, waits=""))
         return Applied(tuple(done), tuple(waits))
 
     def check(self) -> None:
