@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from acmeproxy.cli.exits import CONFIG, FAILED, LEGEND, UNAVAILABLE, WAITING, leave
-from acmeproxy.cli.operating import ConfigOption, JsonOption
+from acmeproxy.cli.operating import (
+    ConfigOption,
+    JsonOption,
+    TenantArgument,
+    operate,
+    operate_certificates,
+    settings_of,
+)
 
 if TYPE_CHECKING:
+    from acmeproxy.core.ids import TenantName
+    from acmeproxy.services.certificates import Renewals
     from acmeproxy.settings import Settings
     from acmeproxy.wiring.producing import Producer
 
@@ -143,6 +152,57 @@ def show(
         steps.print_json(found)
     else:
         steps.print_inventory(found)
+
+
+@app.command(epilog=LEGEND)
+def rotate(
+    tenant: TenantArgument,
+    spread: Annotated[
+        str, typer.Option(help="Within what time certificates of the old CA are renewed.", metavar="TIME")
+    ] = "1s",
+    explanation: Annotated[
+        str, typer.Option(help="A page that says why, for whoever wonders.", metavar="URL")
+    ] = "",
+    config: ConfigOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """Give a tenant a new issuing CA beside the old, and have certificates of the old renewed now (ARI).
+
+    The new CA is tried out before it is used. Old certificates stay valid, and the old CA goes on signing
+    its CRL and OCSP answers. What was interrupted is finished by the same command.
+
+    For example:
+
+      acmeproxy vault rotate payments
+
+      acmeproxy vault rotate payments --spread 6h --explanation https://ca.corp.example/rotation
+    """
+    from acmeproxy.cli.certificates import page, spread_of  # noqa: PLC0415 - help needs none of it
+    from acmeproxy.core.ids import TenantName  # noqa: PLC0415 - likewise
+    from acmeproxy.services.certificates import Renewals  # noqa: PLC0415 - likewise
+    from acmeproxy.wiring.producing import Rotation  # noqa: PLC0415 - likewise
+
+    within, url = spread_of(spread), page(explanation)
+    given = settings_of(config, tenant)
+    # Whether the store answers is better known before anything is changed.
+    operate(given, lambda administration: administration.eab_keys(TenantName(tenant)))
+    with _producer(config, token_file, _DIRECTORY) as producer:
+        rotation = Rotation(producer, tenant)
+        former = rotation.switch(typer.echo)
+        for issuer in former:
+            for one in rotation.tenants:
+                wanted = Renewals(spread=within, explanation=url, issuer=issuer.key_identifier)
+                count = _renew(given, one.name, wanted)
+                typer.echo(f"renewal      {count} certificates of {one.name} by {issuer.name or issuer.id}")
+        rotation.retire(former, typer.echo)
+
+
+def _renew(given: "Settings", tenant: "TenantName", wanted: "Renewals") -> int:
+    try:
+        return operate_certificates(given, lambda certificates: certificates.renew(tenant, wanted))
+    except typer.Exit:
+        typer.echo("The new CA is in use, and renewals are not: run the same command again.", err=True)
+        raise
 
 
 @contextmanager

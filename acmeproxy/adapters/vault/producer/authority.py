@@ -69,10 +69,25 @@ class Authority:
             return step.added(certifier.what, where, certifier.shown(), certifier.waits())
         return step.changed(certifier.what, where, self._wrong(self._present))
 
+    def beside(self) -> Issuer:
+        """Return an authority that fits beside the default one: one that was begun before, or a new one.
+
+        It is nameless if it is new, and not the default.
+        """
+        self.look()
+        newest = max((issuer.number for issuer in self._known if issuer.default), default=0)
+        begun = [
+            issuer
+            for issuer in self._known
+            if not issuer.default and (issuer.number > newest or not issuer.name)
+        ]
+        return next((issuer for issuer in begun if self._certifier.fits(issuer)), None) or self.add()
+
     def carry(self) -> None:
         """Make it where it is not there; name it and make it the default."""
         issuer = self._present or self.add()
-        self.settle(issuer)
+        self.name(issuer)
+        self.make_default(issuer)
 
     def add(self) -> Issuer:
         """After a look, make a new one beside what there is; return it, nameless and not yet the default.
@@ -95,12 +110,17 @@ class Authority:
             raise ProducerError(f"{self._mount} does not know the whole chain of the authority it imported")
         return made[0]
 
-    def settle(self, issuer: Issuer) -> None:
-        """Give an issuer its name and settings, then make it the default."""
+    def name(self, issuer: Issuer) -> str:
+        """Give an issuer its name and settings, and return its name."""
+        wanted = self._fields(issuer)
         wrong = {difference.field for difference in self._wrong(issuer)}
-        fields = {name: value for name, value in self._fields(issuer).items() if name in wrong}
+        fields = {name: value for name, value in wanted.items() if name in wrong}
         if fields:
             self._namespace.patch(f"{self._mount}/issuer/{issuer.id}", fields)
+        return str(wanted["issuer_name"])
+
+    def make_default(self, issuer: Issuer) -> None:
+        """Make an issuer the one that signs where nobody names another."""
         if not issuer.default:
             self._namespace.write(f"{self._mount}/config/issuers", {"default": issuer.id})
 

@@ -23,6 +23,11 @@ class Issuer(msgspec.Struct, frozen=True):
     settings: dict[str, Any]
 
     @property
+    def number(self) -> int:
+        """The number in a name of ours, 0 in any other."""
+        return _number(self.name)
+
+    @property
     def complete(self) -> bool:
         """Whether the mount knows all of its way up, to a root that signed itself."""
         return len(self.chain) > 1 and self.chain[-1].issuer == self.chain[-1].subject

@@ -50,7 +50,7 @@ class Producer:
         self._address = address
         self._token = token
         self._session = session
-        self._outside = outside
+        self.outside = outside
         self._known: dict[str, Namespace] = {}
         self._accepted: dict[str, frozenset[str]] = {}
 
@@ -135,6 +135,12 @@ class Producer:
                     f" token_policies = {names} and token_period = 1h."
                 )
 
+    def issuing_plan(self, tenant: str) -> IssuingPlan:
+        """Return the plan of the mount of a tenant."""
+        place = next(plan.tenant.vault for plan in self.blueprint.tenants if plan.tenant.name == tenant)
+        plans = self.blueprint.issuing()
+        return next(p for p in plans if (p.namespace, p.mount) == (place.namespace, place.mount))
+
     def issuing_authority(self, plan: IssuingPlan) -> Authority:
         """Return the authority of a tenants' mount."""
         return Authority(self.at(plan.namespace), plan.mount, self.issuing_certifier(plan))
@@ -165,7 +171,7 @@ class Producer:
         namespace = self.at(plan.namespace)
         yield SecretsMount(namespace, plan.mount, int(plan.lifetime.total_seconds()))
         yield from self._urls(namespace, plan.mount, SIGNING_NAME)
-        yield Authority(namespace, plan.mount, SigningCertifier(plan, self._outside))
+        yield Authority(namespace, plan.mount, SigningCertifier(plan, self.outside))
         yield from self._upkeep(namespace, plan.mount)
 
     def _issuing(self, plan: IssuingPlan) -> Iterator[Part]:
