@@ -155,10 +155,12 @@ def check_certified(
     """
     if not certificates or certificates[0].public_key() != csr.public_key():
         raise ProducerError("the certificate is for another key than the request")
+    for authority in certificates:
+        if not _is_authority(authority):
+            name = authority.subject.rfc4514_string()
+            raise ProducerError(f"{name} may not sign certificates: it is no CA")
     for lower, upper in zip(certificates, (*certificates[1:], certificates[-1]), strict=True):
         subject = upper.subject.rfc4514_string()
-        if not _is_authority(upper):
-            raise ProducerError(f"{subject} may not sign certificates: it is no CA")
         try:
             lower.verify_directly_issued_by(upper)
         except (InvalidSignature, ValueError, TypeError):

@@ -24,6 +24,7 @@ class Account(msgspec.Struct, frozen=True):
     """A login at a mount: of one tenant, or of all that share it."""
 
     name: str
+    entity: str
     namespace: str
     machine: Machine
     policies: tuple[str, ...]
@@ -57,6 +58,8 @@ def accounts(blueprint: Blueprint) -> Iterator[Account]:
         )
         yield Account(
             OWN_NAME if beside == 1 else f"{OWN_NAME}-{first.name}",
+            # Mounts of several namespaces may be in one, with "paths": there the name tells entities apart.
+            blueprint.policy_name(sharing[0]) if len(sharing) == 1 else OWN_NAME,
             namespace,
             machine,
             tuple(sorted(blueprint.policy_name(plan) for plan in sharing)),
@@ -144,8 +147,7 @@ class Entity:
     def __init__(self, namespace: Namespace, account: Account) -> None:
         self._namespace = namespace
         self._account = account
-        name = account.name if account.namespace else account.policies[0]
-        self._path = f"identity/entity/name/{name}"
+        self._path = f"identity/entity/name/{account.entity}"
 
     def look(self) -> Step:
         """Compare the metadata, and look for the alias."""

@@ -99,6 +99,8 @@ class Producer:
             ProducerError: It cannot.
         """
         self.blueprint.check()
+        # Of a token that is none, a server says of every place but this that nothing is there.
+        self.at("").read("auth/token/lookup-self")
         list(machines.accounts(self.blueprint))
         if any(self._namespaces()) and not self.at("").has_namespaces():
             raise ProducerError(
