@@ -70,6 +70,11 @@ def print_next(producer: "Producer", made: "Blueprint") -> None:
         typer.echo("\nAdd to the settings, so that the proxy logs in with what was made:\n")
     for table, lines in tables:
         typer.echo("\n".join((f"[{table}]", *lines, "")))
+    print_notes(producer)
+
+
+def print_notes(producer: "Producer") -> None:
+    """Say what the logins need that are made elsewhere."""
     for note in producer.notes():
         typer.echo(note)
 

@@ -86,6 +86,8 @@ def plan(  # noqa: PLR0913 - the options of the command
             typer.echo(f"\n{_count(len(wanted))} to do; {len(found) - len(wanted)} right already.")
         else:
             typer.echo(f"Nothing to do: all {len(found)} parts are as the settings say.")
+        if not as_json:
+            steps.print_notes(producer)
     if wanted and exit_code:
         raise typer.Exit(FAILED)
 

@@ -1,5 +1,6 @@
 """Where things are in Vault, in both layouts, and settings whose files are yet to be made."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,13 @@ def test_files_that_are_made_later_are_missed_by_everybody_else(tmp_path: Path) 
     assert given.awaited((*login, "secret_id")) == tmp_path / "creds" / "secret-id"
     assert given.awaited(("vault", "roots")) == tmp_path / "roots.pem"
     assert given.vault.roots == tmp_path / "roots.pem"
+
+
+def test_the_settings_of_the_how_to_are_ones_that_load(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "vault.md").read_text()
+    [text] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    given = load(write(tmp_path, text), awaiting=True)
+    assert given.awaited(("vault", "roots")) == tmp_path / "roots.pem"
 
 
 def test_only_a_file_that_is_not_there_is_made_later(tmp_path: Path) -> None:

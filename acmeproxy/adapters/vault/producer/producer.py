@@ -129,13 +129,16 @@ class Producer:
             where = f" in namespace {account.namespace}" if account.namespace else ""
             if machine.method == "approle":
                 continue
+            told = ", ".join(f"{key} = {value}" for key, value in account.metadata.items())
+            entity = f" Its entity needs the metadata {told}." if self.blueprint.templated else ""
             if machine.method in {"token", "agent"}:
-                yield f"[{machine.table}]: its token needs the policy {names}{where} and a period of an hour."
+                whose = f"its token needs the policy {names}{where} and a period of an hour."
             else:
-                yield (
-                    f"[{machine.table}]: the role of {machine.method} at auth/{machine.mount}{where} needs"
+                whose = (
+                    f"the role of {machine.method} at auth/{machine.mount}{where} needs"
                     f" token_policies = {names} and token_period = 1h."
                 )
+            yield f"[{machine.table}]: {whose}{entity}"
 
     def issuing_plan(self, tenant: str) -> IssuingPlan:
         """Return the plan of the mount of a tenant."""
