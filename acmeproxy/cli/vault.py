@@ -128,6 +128,8 @@ def apply(
         typer.echo()
         done = producer.apply(lambda step: typer.echo(steps.line(step)))
         typer.echo(f"\n{_count(len(done.steps))} done.")
+        for warning in done.warnings:
+            typer.echo(f"The server warned at {warning}", err=True)
         steps.print_next(producer, producer.blueprint)
         if done.waits:
             leave(WAITING, f"\n{done.waits[0]}")

@@ -19,7 +19,7 @@ from acmeproxy.core.ids import TenantName
 from acmeproxy.core.tenant import Names, Tenant, VaultPlace
 from tests.adapters.vault.canned_vault import canned_vault, http_answer
 from tests.support.openbao import as_root, intent
-from tests.support.producing import applied, planned, producing, root_of, settings_file, signed, verify
+from tests.support.producing import ONE, applied, planned, producing, root_of, settings_file, signed, verify
 
 
 @pytest_asyncio.fixture
@@ -173,6 +173,14 @@ async def test_a_mount_that_would_cut_lifetimes_is_tuned(server: OpenBao, tmp_pa
     issuing = (await as_root(server, "GET", "pki/issuer/default", "admin/shop"))["data"]["certificate"]
     lasts = x509.load_pem_x509_certificate(issuing.encode())
     assert (lasts.not_valid_after_utc - lasts.not_valid_before_utc).days in {1094, 1095}
+
+
+async def test_what_the_server_warns_of_is_not_lost(server: OpenBao, tmp_path: Path) -> None:
+    """vault.md §0: a role of an issuer that is not there is written with 200, and signs nothing."""
+    pinned = ONE.replace('role = "byoc"', 'role = "byoc"\nissuer = "nobody"')
+    [warning] = applied(settings_file(tmp_path, server.address, pinned), server.root_token).warnings
+    assert warning.startswith("admin/shop/pki/roles/byoc: ")
+    assert "nobody" in warning
 
 
 def test_a_token_that_may_not_is_told_and_not_shown(openbao: OpenBao, tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ async def test_an_issuer_that_the_settings_name_stays_in_use(server: OpenBao, tm
     """INV-4: what the settings say holds, and rotating in vain is told."""
     pinned = ONE.replace('role = "byoc"\n', 'role = "byoc"\nissuer = "issuing-1"\n')
     file = settings_file(tmp_path, server.address, pinned)
-    applied(file, server.root_token)
+    assert applied(file, server.root_token).warnings == ()
     former, told = switched(file, server.root_token)
     assert former == []
     assert any(line.startswith("pinned       the settings name the issuer issuing-1") for line in told)

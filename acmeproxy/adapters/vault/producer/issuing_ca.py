@@ -12,11 +12,9 @@ from acmeproxy.adapters.vault.producer import constraints
 from acmeproxy.adapters.vault.producer.authority import check_certified
 from acmeproxy.adapters.vault.producer.blueprint import IssuingPlan
 from acmeproxy.adapters.vault.producer.issuers import Issuer, default
-from acmeproxy.adapters.vault.producer.namespace import Namespace, ProducerError
+from acmeproxy.adapters.vault.producer.namespace import NONE_BELOW, Namespace, ProducerError
 from acmeproxy.adapters.vault.producer.step import WaitsError
 
-#: The one warning that is meant: there shall be no authority below.
-_EXPECTED: Final = "path length of the signed certificate is zero"
 _BEFORE_PARENT: Final = timedelta(days=1)
 _SHORTEST: Final = timedelta(days=30)
 
@@ -86,7 +84,7 @@ class IssuingCertifier:
             **self._constraints(),
         }
         written = self._admin.write(f"{self._mount}/root/sign-intermediate", body)
-        unexpected = [text for text in written.warnings if _EXPECTED not in text.lower()]
+        unexpected = [text for text in written.warnings if NONE_BELOW not in text.lower()]
         if unexpected:
             # A shorter life and an ignored constraint are told nowhere else.
             raise ProducerError(f"the signing CA did not sign what was asked: {unexpected[0][:300]!a}")

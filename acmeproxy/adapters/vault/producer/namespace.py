@@ -16,6 +16,9 @@ _NO_PATCH: Final = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UNSUPPOR
 #: Earned by everybody who names an object in its path, and said of nothing that matters (vault.md §1).
 _HARMLESS: Final = "replaced the value of these parameters with the values captured from the endpoint's path"
 
+#: The warning at a CA with a path length of 0.
+NONE_BELOW: Final = "path length of the signed certificate is zero"
+
 
 class ProducerError(Exception):
     """The server did not do what building a PKI needs. The text is for people and holds no secret."""
@@ -46,6 +49,8 @@ class Namespace:
     def __init__(self, address: str, token: Reveal, path: str, session: requests.Session) -> None:
         self.path = path
         self.address = address.rstrip("/")
+        #: What the server warned of, each with its path: an issuer that is not there, an ignored parameter.
+        self.warnings: list[str] = []
         self._client = hvac.Client(
             url=self.address,
             token=token(),
@@ -70,7 +75,7 @@ class Namespace:
 
     def write(self, path: str, body: Mapping[str, Any]) -> Written:
         """Write to a path: of a role or an issuer, what the body lacks takes its default (vault.md §1)."""
-        return self._written(self._send("post", path, body), path)
+        return self._noted(self._send("post", path, body), path)
 
     def patch(self, path: str, body: Mapping[str, Any]) -> None:
         """Change some fields of an object and leave the others; where a server cannot, read, merge, write."""
@@ -79,7 +84,7 @@ class Namespace:
         if response.status_code in _NO_PATCH or _unsupported(response):
             self.write(path, {**(self.read(path) or {}), **body})
         else:
-            self._written(response, path)
+            self._noted(response, path)
 
     def accepts(self, path: str) -> frozenset[str]:
         """Return the parameters that writing to a path takes, as its help says; nothing of a path without."""
@@ -131,6 +136,13 @@ class Namespace:
             return response
         # Raised out here, for these errors carry the request and with it the token (INV-13).
         raise AwayError(f"no answer from {self.address}: {kind}")
+
+    def _noted(self, response: requests.Response, path: str) -> Written:
+        written = self._written(response, path)
+        where = f"{self.path}/{path}" if self.path else path
+        # A CA that can have none below it is what is asked for.
+        self.warnings += [f"{where}: {text}" for text in written.warnings if NONE_BELOW not in text.lower()]
+        return written
 
     def _written(self, response: requests.Response, path: str) -> Written:
         if response.status_code == HTTPStatus.NO_CONTENT:

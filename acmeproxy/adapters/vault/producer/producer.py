@@ -29,10 +29,11 @@ SIGNING_NAME = "_signing"
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """What was done, and what somebody has to do before the rest can be."""
+    """What was done, what somebody has to do before the rest can be, and what the server warned of."""
 
     steps: tuple[Step, ...]
     waits: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Producer:
@@ -90,7 +91,8 @@ class Producer:
             else:
                 done.append(found)
                 tell(msgspec.structs.replace(found, waits=""))
-        return Applied(tuple(done), tuple(waits))
+        warnings = [text for namespace in self._known.values() for text in namespace.warnings]
+        return Applied(tuple(done), tuple(waits), tuple(warnings))
 
     def check(self) -> None:
         """See that the blueprint can be built here.
