@@ -107,21 +107,19 @@ def _approle(
     machine: Machine, directory: Path, slug: str, role_id_file: Path | None, secret_id_file: Path | None
 ) -> Machine:
     """Add the files of what is not given: those of the settings, or else ones in our directory."""
-    role_id, secret_id, lacking = machine.role_id, machine.secret_id, []
-    if not role_id and role_id_file is None:
+    lacking = []
+    if not machine.role_id and role_id_file is None:
         role_id_file = directory / f"{slug}.role-id"
-        role_id = role_id_file.read_text().strip() if role_id_file.exists() else ""
         lacking.append("role_id")
-    if secret_id is None and secret_id_file is None:
+    if machine.secret_id is None and secret_id_file is None:
         secret_id_file = directory / f"{slug}.secret-id"
-        secret_id = Secret(secret_id_file.read_text().strip()) if secret_id_file.exists() else None
         lacking.append("secret_id")
     return Machine(
         machine.table,
         machine.method,
         machine.mount,
-        role_id,
-        secret_id,
+        machine.role_id,
+        machine.secret_id,
         role_id_file,
         secret_id_file,
         tuple(lacking),

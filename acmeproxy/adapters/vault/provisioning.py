@@ -108,8 +108,6 @@ def _plan(directory: Path, name: str, suffixes: tuple[str, ...], *, wildcards: b
     machine = Machine(
         f"tenants.{name}.vault.login",
         "approle",
-        role_id=role_id.read_text() if role_id.exists() else "",
-        secret_id=Secret(secret_id.read_text()) if secret_id.exists() else None,
         role_id_file=role_id,
         secret_id_file=secret_id,
     )
@@ -121,11 +119,10 @@ def _place(name: str) -> VaultPlace:
 
 
 def _pki(plan: TenantPlan) -> TenantPki:
-    machine = plan.machine
-    if machine.role_id_file is None or machine.secret_id_file is None:
+    role_id, secret_id = plan.machine.known_role_id(), plan.machine.known_secret_id()
+    if not role_id or secret_id is None:
         raise ProducerError(f"tenant {plan.tenant.name} has no login")
-    secret_id = Secret(machine.secret_id_file.read_text())
-    return TenantPki(plan.tenant.vault, AppRoleLogin(machine.role_id_file.read_text(), secret_id))
+    return TenantPki(plan.tenant.vault, AppRoleLogin(role_id, secret_id))
 
 
 def _check(name: str, suffixes: tuple[str, ...]) -> None:

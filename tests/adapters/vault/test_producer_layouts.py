@@ -132,6 +132,24 @@ vault = { mount = "issuing", role = "lab" }
         assert found["metadata"] == {"tenant": "shop,lab"}
 
 
+async def test_one_login_in_two_namespaces_is_the_same_in_both(tmp_path: Path) -> None:
+    """What is made for the first is made known in the second."""
+    tenants = TWO.replace(
+        'login = { role_id_file = "shop.role-id", secret_id_file = "shop.secret-id" }\n', ""
+    )
+    tenants = tenants.replace(
+        'login = { role_id_file = "lab.role-id", secret_id_file = "lab.secret-id" }\n', ""
+    )
+    login = 'login = { role_id_file = "all.role-id", secret_id_file = "all.secret-id" }'
+    async with running_openbao(tmp_path) as server:
+        file = settings_file(tmp_path, server.address, tenants, login)
+        applied(file, server.root_token)
+        assert planned(file, server.root_token) == []
+        for namespace, path in (("shop", "pki/sign/web"), ("lab", "pki/sign/lab")):
+            token = await logged_in(server, tmp_path, "all", "auth/approle/login", namespace)
+            assert await capabilities(server, token, path, namespace=namespace) == {path: ["update"]}
+
+
 async def test_an_entity_that_a_login_made_is_taken_over(tmp_path: Path) -> None:
     async with running_openbao(tmp_path) as server:
         file = settings_file(tmp_path, server.address, TWO)

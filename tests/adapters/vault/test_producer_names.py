@@ -1,9 +1,12 @@
 """What a tenant's settings mean for a CA, a role and a policy, without a server."""
 
 import ipaddress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from acmeproxy.adapters.vault.producer import constraints
 from acmeproxy.adapters.vault.producer.policies import metadata, tenant_policy
@@ -51,6 +54,37 @@ def test_a_ca_is_bound_to_the_names_that_may_be_ordered(
 def test_only_what_is_denied_as_a_whole_is_excluded(deny: tuple[str, ...], excluded: tuple[str, ...]) -> None:
     """An excluded subtree takes its own name and all below it."""
     assert constraints.excluded(Names(("*.a.example",), deny)) == excluded
+
+
+def test_constraints_are_compared_as_far_as_the_server_can_write_them() -> None:
+    """Vault has more of them than OpenBao: what it cannot write is not missed."""
+    ranges = (ipaddress.ip_network("10.0.0.0/8"),)
+    names = Names(("*.a.example",), ("b.a.example", "*.b.a.example"), ranges)
+    allowed = [x509.DNSName("a.example"), x509.IPAddress(ranges[0])]
+    plain = authority(x509.NameConstraints([x509.DNSName("a.example")], None))
+    whole = authority(x509.NameConstraints(allowed, [x509.DNSName("b.a.example")]))
+    openbao, vault = ["permitted_dns_domains"], constraints.PARAMETERS
+    assert constraints.holds(plain, names, openbao)
+    assert constraints.holds(plain, names, [])
+    assert not constraints.holds(plain, names, vault)
+    assert constraints.holds(whole, names, vault)
+    assert not constraints.holds(authority(None), names, [])
+    assert constraints.holds(authority(None), Names(("*",)), vault)
+
+
+def authority(bounds: x509.NameConstraints | None) -> x509.Certificate:
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(x509.Name([]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+    )
+    return (builder.add_extension(bounds, True) if bounds else builder).sign(key, hashes.SHA256())  # noqa: FBT003 - critical
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What shall be there: pure values, made from the settings."""
 
 import ipaddress
+import os
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby
@@ -9,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from acmeproxy.adapters.vault.connection import Reveal
+from acmeproxy.adapters.vault.connection import Reveal, Secret
 from acmeproxy.adapters.vault.producer.namespace import ProducerError
 from acmeproxy.core.tenant import Names, Tenant
 
@@ -32,6 +33,17 @@ class Machine(msgspec.Struct, frozen=True):
     role_id_file: Path | None = None
     secret_id_file: Path | None = None
     unnamed: tuple[str, ...] = ()
+
+    def known_role_id(self) -> str:
+        """Return the role id that there is: the settings', or what was written since; else an empty text."""
+        return self.role_id or (_content(self.role_id_file) or "")
+
+    def known_secret_id(self) -> Reveal | None:
+        """Return the secret id that there is; a login that several namespaces share is made in the first."""
+        if self.secret_id is not None:
+            return self.secret_id
+        written = _content(self.secret_id_file)
+        return Secret(written) if written else None
 
 
 class TenantPlan(msgspec.Struct, frozen=True):
@@ -137,6 +149,15 @@ class Blueprint(msgspec.Struct, frozen=True):
                 f"tenant {name} may have no name: set tenants.{name}.names.allow"
                 " (an authority without bounds could issue all names)"
             )
+
+
+def _content(file: Path | None) -> str | None:
+    if file is None or not file.exists():
+        return None
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise ProducerError(f"{file} cannot be read: {os.strerror(error.errno or 0)}") from None
 
 
 def _mount(plan: TenantPlan) -> tuple[str, str]:

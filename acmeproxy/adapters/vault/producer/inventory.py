@@ -110,7 +110,7 @@ def _issuer(issuer: Issuer) -> ShownIssuer:
         issuer.default,
         certificate.subject.rfc4514_string(),
         certificate.not_valid_after_utc,
-        tuple(sorted(constraints.permitted_in(certificate))),
+        tuple(sorted(constraints.written(certificate)["permitted_dns_domains"])),
         key_identifier(certificate),
         issuer.complete,
     )

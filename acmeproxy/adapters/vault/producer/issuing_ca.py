@@ -51,7 +51,7 @@ class IssuingCertifier:
             signing is not None
             and issuer.complete
             and issuer.chain[1] == signing.certificate
-            and constraints.permitted_in(issuer.certificate) == set(constraints.permitted(self._plan.names))
+            and constraints.holds(issuer.certificate, self._plan.names, self._accepted())
             and constraints.path_length(issuer.certificate) == 0
         )
 
@@ -93,8 +93,8 @@ class IssuingCertifier:
             raise ProducerError("the signing CA answered without a certificate")
         signed = (certificate, *signing.chain)
         check_certified(csr, signed)
-        wanted = set(constraints.permitted(self._plan.names))
-        if constraints.permitted_in(certificate) != wanted or constraints.path_length(certificate) != 0:
+        bound = constraints.holds(certificate, self._plan.names, self._accepted())
+        if not bound or constraints.path_length(certificate) != 0:
             raise ProducerError("the signing CA signed other names or another path length than was asked")
         return signed
 
@@ -113,12 +113,6 @@ class IssuingCertifier:
         return min(self._plan.lifetime, left)
 
     def _constraints(self) -> Mapping[str, Any]:
-        """Bind the names; what only some servers can is asked of those (vault.md §1)."""
-        names = self._plan.names
-        wanted = {
-            "permitted_dns_domains": constraints.permitted(names),
-            "excluded_dns_domains": constraints.excluded(names),
-            "permitted_ip_ranges": constraints.networks(names),
-        }
-        accepted = self._accepted()
-        return {name: ",".join(value) for name, value in wanted.items() if value and name in accepted}
+        """Bind the names; what only some servers can is asked of those."""
+        bounds = constraints.wanted(self._plan.names, self._accepted())
+        return {name: ",".join(sorted(bound)) for name, bound in bounds.items() if bound}

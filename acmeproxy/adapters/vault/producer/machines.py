@@ -91,8 +91,9 @@ class RoleId:
         where = step.place(self._namespace.path, f"{self._account.role}/role-id")
         found = self._found()
         wrong: list[Difference] = []
-        if machine.role_id and found != machine.role_id:
-            wrong.append(Difference("role_id", found, machine.role_id))
+        wanted = machine.known_role_id()
+        if wanted and found != wanted:
+            wrong.append(Difference("role_id", found, wanted))
         if machine.role_id_file and not machine.role_id_file.exists():
             wrong.append(Difference("file", "", str(machine.role_id_file)))
         return step.changed("role id", where, wrong)
@@ -100,8 +101,9 @@ class RoleId:
     def carry(self) -> None:
         """Set it, and write it down."""
         machine = self._account.machine
-        if machine.role_id and self._found() != machine.role_id:
-            self._namespace.write(f"{self._account.role}/role-id", {"role_id": machine.role_id})
+        wanted = machine.known_role_id()
+        if wanted and self._found() != wanted:
+            self._namespace.write(f"{self._account.role}/role-id", {"role_id": wanted})
         if machine.role_id_file and not machine.role_id_file.exists():
             write_file(machine.role_id_file, self._found())
 
@@ -121,11 +123,12 @@ class SecretId:
         """Ask Vault whether it knows the one that we have."""
         machine = self._account.machine
         where = step.place(self._namespace.path, self._path)
-        if machine.secret_id is None:
+        secret_id = machine.known_secret_id()
+        if secret_id is None:
             file = str(machine.secret_id_file) if machine.secret_id_file else ""
             return Step(Change.ADD, "secret id", where, (Difference("file", "", file),))
         there = self._namespace.read(f"{self._account.role}/role-id") is not None
-        body = Confidential(secret_id=machine.secret_id())
+        body = Confidential(secret_id=secret_id())
         if there and self._namespace.write(f"{self._path}/lookup", body).data:
             return Step(Change.NOTHING, "secret id", where)
         return Step(Change.ADD, "secret id", where, (Difference("secret_id", "", "the one of the settings"),))
@@ -133,8 +136,9 @@ class SecretId:
     def carry(self) -> None:
         """Make one, or make ours known."""
         machine = self._account.machine
-        if machine.secret_id is not None:
-            body = Confidential(secret_id=machine.secret_id())
+        secret_id = machine.known_secret_id()
+        if secret_id is not None:
+            body = Confidential(secret_id=secret_id())
             self._namespace.write(f"{self._account.role}/custom-secret-id", body)
         elif machine.secret_id_file is not None:
             made = self._namespace.write(self._path, {})
