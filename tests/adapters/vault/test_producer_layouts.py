@@ -134,12 +134,7 @@ vault = { mount = "issuing", role = "lab" }
 
 async def test_one_login_in_two_namespaces_is_the_same_in_both(tmp_path: Path) -> None:
     """What is made for the first is made known in the second."""
-    tenants = TWO.replace(
-        'login = { role_id_file = "shop.role-id", secret_id_file = "shop.secret-id" }\n', ""
-    )
-    tenants = tenants.replace(
-        'login = { role_id_file = "lab.role-id", secret_id_file = "lab.secret-id" }\n', ""
-    )
+    tenants = "\n".join(line for line in TWO.splitlines() if not line.startswith("login"))
     login = 'login = { role_id_file = "all.role-id", secret_id_file = "all.secret-id" }'
     async with running_openbao(tmp_path) as server:
         file = settings_file(tmp_path, server.address, tenants, login)
