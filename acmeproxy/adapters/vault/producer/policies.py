@@ -18,9 +18,9 @@ SIGN_PARAMETERS: Final = (
     "not_after",
     "format",
     "remove_roots_from_chain",
+    # Asked of Vault Enterprise from 1.17 on; others have no such parameter.
+    "cert_metadata",
 )
-#: Further ones, where a server takes them (certificate metadata is Vault Enterprise's).
-OPTIONAL_PARAMETERS: Final = ("cert_metadata",)
 
 _Paths = Mapping[str, Mapping[str, Any]]
 
@@ -31,18 +31,17 @@ def metadata(tenant: Tenant) -> Mapping[str, str]:
     return {"tenant": tenant.name, **{key: role for role, key in roles.items()}}
 
 
-def tenant_policy(tenant: Tenant, further: Sequence[str], *, templated: bool) -> _Paths:
+def tenant_policy(tenant: Tenant, *, templated: bool) -> _Paths:
     """Return what the proxy needs for a tenant: sign by its roles, revoke, and look for what was signed.
 
     Args:
         tenant: The tenant.
-        further: Those of the optional parameters that the server takes.
         templated: Name the roles by the metadata of the token's entity, so that the policy is the same for
             every tenant.
     """
     mount = tenant.vault.mount
     keys = _role_keys(tenant)
-    parameters = {name: list[str]() for name in (*SIGN_PARAMETERS, *further)} | {"format": ["pem"]}
+    parameters = {name: list[str]() for name in SIGN_PARAMETERS} | {"format": ["pem"]}
     paths: dict[str, Mapping[str, Any]] = {}
     for use in uses(tenant):
         role = f"{{{{identity.entity.metadata.{keys[use.role]}}}}}" if templated else use.role

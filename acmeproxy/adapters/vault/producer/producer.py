@@ -220,13 +220,8 @@ class Producer:
         for name, fields in roles(tenant).items():
             path = f"{mount}/roles/{name}"
             yield Role(namespace, "role", path, _known_fields(self, namespace, path, fields))
-
-        def policy() -> Mapping[str, Any]:
-            accepted = self._accepts(namespace, f"{mount}/sign/{tenant.vault.role}")
-            further = [name for name in policies.OPTIONAL_PARAMETERS if name in accepted]
-            return policies.tenant_policy(tenant, further, templated=self.blueprint.templated)
-
-        yield PolicyPart(namespace, self.blueprint.policy_name(plan), policy)
+        paths = policies.tenant_policy(tenant, templated=self.blueprint.templated)
+        yield PolicyPart(namespace, self.blueprint.policy_name(plan), lambda: paths)
 
     def _account(self, account: machines.Account) -> Iterator[Part]:
         if account.machine.method != "approle":
@@ -253,7 +248,7 @@ class Producer:
         return self._accepts(namespace, path)
 
     def _accepts(self, namespace: Namespace, path: str) -> frozenset[str]:
-        # The same in every mount: the last but one part is roles, sign or root.
+        # The same in every mount: the last but one part is roles or root.
         kind = path.split("/")[-2]
         if not self._accepted.get(kind):
             self._accepted[kind] = namespace.accepts(path)
