@@ -37,8 +37,8 @@ class Names(msgspec.Struct, frozen=True):
 class Profile(msgspec.Struct, frozen=True):
     """A kind of certificate; what it does not say is the tenant's (draft-ietf-acme-profiles §3).
 
-    `keys` are kinds of certificate keys: RSA, P-256, P-384, P-521, Ed25519; none means all. Without `store`,
-    Vault keeps no certificate of it.
+    `keys` are kinds of certificate keys: RSA, P-256, P-384, P-521, Ed25519; none means all. `store` is false
+    for a role whose certificates Vault does not keep.
     """
 
     name: str

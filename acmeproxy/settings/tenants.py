@@ -10,12 +10,11 @@ from acmeproxy.core.challenge import ChallengeType
 from acmeproxy.core.identifier import dns_name
 from acmeproxy.core.ids import TenantName
 from acmeproxy.core.tenant import Names, Tenant, VaultPlace
+from acmeproxy.settings.authority import IssuingSettings
 from acmeproxy.settings.limits import LimitsSettings
 from acmeproxy.settings.profiles import Profiles
 from acmeproxy.settings.section import Section
 from acmeproxy.settings.values import (
-    AuthorityLifetime,
-    CommonName,
     Flag,
     Items,
     Lifetime,
@@ -68,13 +67,6 @@ class NamesSettings(Section):
     allow: Patterns = ()
     deny: Patterns = ()
     ip_ranges: Networks = ()
-
-
-class IssuingSettings(Section):
-    """`[tenants.NAME.vault.authority]`: the tenant's issuing CA; without a name, the tenant's."""
-
-    common_name: CommonName | None = None
-    lifetime: AuthorityLifetime = timedelta(days=1095)
 
 
 class TenantVaultSettings(Section):

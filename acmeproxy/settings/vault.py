@@ -7,19 +7,9 @@ from urllib.parse import urlsplit
 from pydantic import PlainValidator, ValidationInfo, field_validator, model_validator
 
 from acmeproxy.settings.address import is_loopback, parse_url, root_url
+from acmeproxy.settings.authority import AuthoritySettings
 from acmeproxy.settings.section import Section
-from acmeproxy.settings.values import (
-    AuthorityLifetime,
-    CommonName,
-    Count,
-    Flag,
-    Link,
-    Present,
-    PublicPath,
-    Secret,
-    Timeout,
-    VaultNames,
-)
+from acmeproxy.settings.values import Count, Flag, Present, PublicPath, Secret, Timeout, VaultNames
 
 
 class LoginSettings(Section):
@@ -46,19 +36,6 @@ class LoginSettings(Section):
         """The keys without which nobody can log in; the web role needs none of them."""
         needed = ("token",) if self.method == "token" else ("role_id", "secret_id")
         return tuple(key for key in needed if getattr(self, key) is None)
-
-
-class AuthoritySettings(Section):
-    """`[vault.authority]`: the CA that signs the tenants' issuing CAs, in the namespace `vault.namespace`.
-
-    `aia_url` is where the URLs in certificates lead; without it, the server's public URL.
-    """
-
-    mount: Annotated[VaultNames, Present] = "pki"
-    common_name: CommonName = "acmeproxy signing CA"
-    lifetime: AuthorityLifetime = timedelta(days=2190)
-    aia_url: Link | None = None
-    policy: Literal["plain", "templated"] = "plain"
 
 
 class VaultSettings(Section):
