@@ -5,14 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.embedded.openbao import openbao as running_openbao
 from acmeproxy.adapters.vault.connection import AppRoleLogin, Secret, VaultConnection
+from acmeproxy.adapters.vault.producer.producer import Producer
+from acmeproxy.adapters.vault.producer.signing_ca import RootOutside
 from acmeproxy.adapters.vault.producer.step import Change
 from acmeproxy.adapters.vault.signer import VaultSigner
+from acmeproxy.adapters.vault.transport import session
 from acmeproxy.core.ids import TenantName
 from acmeproxy.settings import Settings, load
+from acmeproxy.wiring.producing import blueprint
 from tests.support.openbao import as_root, intent
 from tests.support.producing import applied, planned, producing, root_of, settings_file, signed, verify
 
@@ -143,6 +148,29 @@ async def test_one_login_in_two_namespaces_is_the_same_in_both(tmp_path: Path) -
         for namespace, path in (("shop", "pki/sign/web"), ("lab", "pki/sign/lab")):
             token = await logged_in(server, tmp_path, "all", "auth/approle/login", namespace)
             assert await capabilities(server, token, path, namespace=namespace) == {path: ["update"]}
+
+
+async def test_a_login_above_its_tenant_has_a_policy_that_names_the_way_down(tmp_path: Path) -> None:
+    """A token is good below its namespace, if a policy of its namespace says so (vault.md §5)."""
+    async with running_openbao(tmp_path) as server:
+        file = settings_file(tmp_path, server.address)
+        given = load(file, {}, awaiting=True)
+        [plan] = blueprint(given, tmp_path).tenants
+        machine = structs.replace(plan.machine, namespace="admin", role="shop-proxy")
+        made = structs.replace(blueprint(given, tmp_path), tenants=(structs.replace(plan, machine=machine),))
+        with session(verify=True, connections=1) as http:
+            outside = RootOutside(tmp_path, local=True)
+            build = Producer(made, server.address, Secret(server.root_token), http, outside)
+            build.apply(lambda _: None)
+            again = Producer(made, server.address, Secret(server.root_token), http, outside)
+            assert [step for step in again.plan() if step.change is not Change.NOTHING] == []
+        assert (await as_root(server, "LIST", "auth/approle/role", "admin"))["data"]["keys"] == ["shop-proxy"]
+        token = await logged_in(server, tmp_path, "shop", "auth/approle/login", "admin")
+        asked = ("shop/pki/sign/web", "pki/root/sign-intermediate")
+        assert await capabilities(server, token, *asked, namespace="admin") == {
+            "shop/pki/sign/web": ["update"],
+            "pki/root/sign-intermediate": ["deny"],
+        }
 
 
 async def test_an_entity_that_a_login_made_is_taken_over(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ class Machine(msgspec.Struct, frozen=True):
 
     `table` is where the settings say so; tenants with the same table share one login. A `role_id` or
     `secret_id` that is there is made known to Vault; a file is where one that Vault makes is written.
-    `unnamed` are the keys of files that the settings do not name yet. `mount` has its layout's prefix.
+    `unnamed` are the keys of files that the settings do not name yet. `mount` has its layout's prefix;
+    `namespace` is where it is, if not in the tenant's. `role` is the method's, if it has a name of its own.
+    A `wrapped` secret id is given out by hand each time.
     """
 
     table: str
@@ -33,6 +35,9 @@ class Machine(msgspec.Struct, frozen=True):
     role_id_file: Path | None = None
     secret_id_file: Path | None = None
     unnamed: tuple[str, ...] = ()
+    namespace: str | None = None
+    role: str = ""
+    wrapped: bool = False
 
     def known_role_id(self) -> str:
         """Return the role id that there is: the settings', or what was written since; else an empty text."""
@@ -53,6 +58,18 @@ class TenantPlan(msgspec.Struct, frozen=True):
     common_name: str
     lifetime: timedelta
     machine: Machine
+
+    @property
+    def home(self) -> str:
+        """The namespace of its login, and so of the policy of its tokens."""
+        own = self.machine.namespace
+        return self.tenant.vault.namespace if own is None else own
+
+    @property
+    def below_home(self) -> str:
+        """The tenant's namespace as its policy has to name it: below that of the login."""
+        whole = self.tenant.vault.namespace
+        return whole.removeprefix(self.home).removeprefix("/")
 
 
 class SigningPlan(msgspec.Struct, frozen=True):
@@ -110,7 +127,7 @@ class Blueprint(msgspec.Struct, frozen=True):
 
     def policy_name(self, plan: TenantPlan) -> str:
         """Return the name of a tenant's policy: its own where others' are beside it."""
-        alone = sum(other.tenant.vault.namespace == plan.tenant.vault.namespace for other in self.tenants)
+        alone = sum(other.home == plan.home for other in self.tenants)
         return OWN_NAME if alone == 1 and not self.paths else f"{OWN_NAME}-{plan.tenant.name}"
 
     def check(self) -> None:
@@ -139,6 +156,11 @@ class Blueprint(msgspec.Struct, frozen=True):
             raise ProducerError(
                 f"the mount of tenant {name} is the signing CA's:"
                 f" set tenants.{name}.vault.mount or vault.authority.mount to another"
+            )
+        if not f"{place.namespace}/".startswith(f"{plan.home}/" if plan.home else ""):
+            raise ProducerError(
+                f"[{plan.machine.table}]: a token of the namespace {plan.home} is nobody in"
+                f" {place.namespace}, which is not below it"
             )
         if plan.lifetime >= self.signing.lifetime:
             raise ProducerError(

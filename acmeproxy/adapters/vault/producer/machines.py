@@ -57,7 +57,7 @@ def accounts(blueprint: Blueprint) -> Iterator[Account]:
             policies.metadata(first) if len(tenants) == 1 else {"tenant": ",".join(t.name for t in tenants)}
         )
         yield Account(
-            OWN_NAME if beside == 1 else f"{OWN_NAME}-{first.name}",
+            machine.role or (OWN_NAME if beside == 1 else f"{OWN_NAME}-{first.name}"),
             # Mounts of several namespaces may be in one, with "paths": there the name tells entities apart.
             blueprint.policy_name(sharing[0]) if len(sharing) == 1 else OWN_NAME,
             namespace,
@@ -207,4 +207,4 @@ def write_file(path: Path, text: str) -> None:
 
 
 def _login(plan: TenantPlan) -> tuple[str, str, str]:
-    return plan.tenant.vault.namespace, plan.machine.mount, plan.machine.table
+    return plan.home, plan.machine.mount, plan.machine.table

@@ -31,15 +31,16 @@ def metadata(tenant: Tenant) -> Mapping[str, str]:
     return {"tenant": tenant.name, **{key: role for role, key in roles.items()}}
 
 
-def tenant_policy(tenant: Tenant, *, templated: bool) -> _Paths:
+def tenant_policy(tenant: Tenant, *, templated: bool, below: str = "") -> _Paths:
     """Return what the proxy needs for a tenant: sign by its roles, revoke, and look for what was signed.
 
     Args:
         tenant: The tenant.
         templated: Name the roles by the metadata of the token's entity, so that the policy is the same for
             every tenant.
+        below: The tenant's namespace as seen from that of the policy, if that is another.
     """
-    mount = tenant.vault.mount
+    mount = "/".join(filter(None, (below, tenant.vault.mount)))
     keys = _role_keys(tenant)
     parameters = {name: list[str]() for name in SIGN_PARAMETERS} | {"format": ["pem"]}
     paths: dict[str, Mapping[str, Any]] = {}

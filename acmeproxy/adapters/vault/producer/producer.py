@@ -136,6 +136,9 @@ class Producer:
             machine, names = account.machine, ", ".join(account.policies)
             where = f" in namespace {account.namespace}" if account.namespace else ""
             if machine.method == "approle":
+                if machine.wrapped:
+                    made = f"bao write -wrap-ttl=5m -f {account.role}/secret-id"
+                    yield f"[{machine.table}]: a wrapped secret id{where} is had by {made}"
                 continue
             told = ", ".join(f"{key} = {value}" for key, value in account.metadata.items())
             entity = f" Its entity needs the metadata {told}." if self.blueprint.templated else ""
@@ -143,8 +146,8 @@ class Producer:
                 whose = f"its token needs the policy {names}{where} and a period of an hour."
             else:
                 whose = (
-                    f"the role of {machine.method} at auth/{machine.mount}{where} needs"
-                    f" token_policies = {names} and token_period = 1h."
+                    f"the role {machine.role or 'by default'} of {machine.method} at auth/{machine.mount}"
+                    f"{where} needs token_policies = {names} and token_period = 1h."
                 )
             yield f"[{machine.table}]: {whose}{entity}"
 
@@ -220,8 +223,9 @@ class Producer:
         for name, fields in roles(tenant).items():
             path = f"{mount}/roles/{name}"
             yield Role(namespace, "role", path, _known_fields(self, namespace, path, fields))
-        paths = policies.tenant_policy(tenant, templated=self.blueprint.templated)
-        yield PolicyPart(namespace, self.blueprint.policy_name(plan), lambda: paths)
+        templated = self.blueprint.templated
+        paths = policies.tenant_policy(tenant, templated=templated, below=plan.below_home)
+        yield PolicyPart(self.at(plan.home), self.blueprint.policy_name(plan), lambda: paths)
 
     def _account(self, account: machines.Account) -> Iterator[Part]:
         if account.machine.method != "approle":
@@ -230,7 +234,8 @@ class Producer:
         yield LoginMount(namespace, "approle", account.machine.mount)
         yield Document(namespace, "AppRole", account.role, lambda: machines.approle_fields(account))
         yield machines.RoleId(namespace, account)
-        yield machines.SecretId(namespace, account)
+        if not account.machine.wrapped:
+            yield machines.SecretId(namespace, account)
         yield machines.Entity(namespace, account)
 
     def _mounts(self) -> Sequence[tuple[str, str]]:
