@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from acmeproxy import settings
 from acmeproxy.adapters.vault.connection import Secret
 from acmeproxy.adapters.vault.producer.blueprint import Blueprint, Machine, SigningPlan, TenantPlan
@@ -92,10 +94,8 @@ def _machine(given: settings.Settings, name: TenantName, directory: Path) -> Mac
         return machine
     path = tuple(table.split("."))
     role_id, secret_id = given.awaited((*path, "role_id")), given.awaited((*path, "secret_id"))
-    known = Machine(
-        table,
-        "approle",
-        mount or "approle",
+    known = msgspec.structs.replace(
+        machine,
         role_id="" if role_id else (login.role_id or ""),
         secret_id=Secret(login.secret_id.get_secret_value()) if login.secret_id and not secret_id else None,
     )
@@ -114,15 +114,8 @@ def _approle(
     if machine.secret_id is None and secret_id_file is None:
         secret_id_file = directory / f"{slug}.secret-id"
         lacking.append("secret_id")
-    return Machine(
-        machine.table,
-        machine.method,
-        machine.mount,
-        machine.role_id,
-        machine.secret_id,
-        role_id_file,
-        secret_id_file,
-        tuple(lacking),
+    return msgspec.structs.replace(
+        machine, role_id_file=role_id_file, secret_id_file=secret_id_file, unnamed=tuple(lacking)
     )
 
 
