@@ -49,7 +49,7 @@ async def logged_in(server: OpenBao, directory: Path, tenant: str, path: str, na
 def connection(given: Settings, tenant: TenantName) -> VaultConnection:
     login = given.login(tenant)
     assert login.secret_id is not None
-    method = AppRoleLogin(login.role_id or "", Secret(login.secret_id.get_secret_value()), login.mount)
+    method = AppRoleLogin(login.role_id or "", Secret(login.secret_id.get_secret_value()), login.mount or "")
     namespace = given.tenant_values()[tenant].vault.namespace
     return VaultConnection(given.vault.address, method, namespace)
 
