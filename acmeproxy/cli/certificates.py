@@ -78,8 +78,8 @@ def renew(  # noqa: PLR0913, PLR0917 - the options of the command
     from acmeproxy.services.certificates import Renewals  # noqa: PLC0415
 
     wanted = Renewals(
-        spread=_spread(spread),
-        explanation=_page(explanation),
+        spread=spread_of(spread),
+        explanation=page(explanation),
         issuer=issuer.replace(":", "").lower(),
         serial=serial.replace("-", ":").lower(),
         account=AccountId(account.rpartition("/")[2]) if account else None,
@@ -91,7 +91,8 @@ def renew(  # noqa: PLR0913, PLR0917 - the options of the command
     typer.echo(f"{count} to be renewed within {spread}; clients that ask every six hours see it then.")
 
 
-def _spread(text: str) -> timedelta:
+def spread_of(text: str) -> timedelta:
+    """Read `--spread`."""
     from acmeproxy.settings.values import duration  # noqa: PLC0415 - help needs none of it
 
     try:
@@ -100,7 +101,8 @@ def _spread(text: str) -> timedelta:
         raise typer.BadParameter(f"--spread {error}") from None
 
 
-def _page(url: str) -> str:
+def page(url: str) -> str:
+    """Read `--explanation`."""
     if url and not (url.startswith("https://") and url.isascii() and url.isprintable() and " " not in url):
         raise typer.BadParameter("--explanation must be an https:// URL")
     return url

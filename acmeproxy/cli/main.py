@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from acmeproxy import __version__
-from acmeproxy.cli import accounts, certificates, config, demo, dev, eab, explain, serve
+from acmeproxy.cli import accounts, certificates, config, demo, dev, eab, explain, serve, vault
 from acmeproxy.cli.exits import LEGEND
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.add_typer(config.app)
 app.add_typer(eab.app)
 app.add_typer(accounts.app)
 app.add_typer(certificates.app)
+app.add_typer(vault.app)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback

@@ -40,12 +40,14 @@ _SERVICE_LINK: Final = re.compile(
 )
 
 
-def from_environment(environ: Mapping[str, str]) -> Layer:
-    """Take what the environment says. An empty variable is one that is not set."""
+def from_environment(environ: Mapping[str, str], *, awaiting: bool = False) -> Layer:
+    """Take what the environment says. An empty variable is one that is not set; `awaiting` as in `settle`."""
     given = {name: value for name, value in environ.items() if value}
     own = list(_own(given))
-    settled = settle((*_short(given, {_without_file(leaf.path) for leaf in own}), *own), FilePath())
-    return Layer(settled.leaves, settled.mistakes + tuple(_unknown(given)))
+    settled = settle(
+        (*_short(given, {_without_file(leaf.path) for leaf in own}), *own), FilePath(), awaiting=awaiting
+    )
+    return Layer(settled.leaves, settled.mistakes + tuple(_unknown(given)), awaited=settled.awaited)
 
 
 def _own(given: Mapping[str, str]) -> Iterator[Leaf]:

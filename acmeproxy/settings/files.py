@@ -14,6 +14,10 @@ class UnreadableError(Exception):
     """A file cannot be used; the text says why and how to mend it."""
 
 
+class MissingError(UnreadableError):
+    """A file is not there."""
+
+
 def search_path(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Return where a settings file is looked for when nobody names one, first wins."""
     home = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
@@ -42,6 +46,8 @@ def read(path: Path) -> tuple[str, bool]:
             # The mode of what was opened, not of what the path means a moment later.
             status = os.fstat(file.fileno())
             octets = b"" if stat.S_ISDIR(status.st_mode) else file.read(_MAX_SIZE + 1)
+    except FileNotFoundError as error:
+        raise MissingError(f"cannot be read: {error.strerror}") from None
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(status.st_mode):

@@ -16,6 +16,8 @@ from acmeproxy.settings.values import FileWord, Word
 
 _KEYS = {key.path: key for key in keys()}
 _FILE = "_file"
+#: Stands for what is in a file that is not there yet.
+_AWAITED = "made by acmeproxy vault apply"
 
 
 class Leaf(msgspec.Struct, frozen=True):
@@ -27,15 +29,19 @@ class Leaf(msgspec.Struct, frozen=True):
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """The leaves of one source, by path, the places of its tables, and what is wrong with it already."""
+    """The leaves of one source, by path, the places of its tables, and what is wrong with it already.
+
+    `awaited` are the files that are not there yet, where whoever loads the settings is going to make them.
+    """
 
     leaves: Mapping[Path, Leaf] = {}
     mistakes: tuple[Mistake, ...] = ()
     tables: Mapping[Path, str] = {}
+    awaited: Mapping[Path, FilePath] = {}
 
 
-def from_file(path: FilePath) -> Layer:
-    """Read a TOML file. Relative paths in it start at its directory."""
+def from_file(path: FilePath, *, awaiting: bool = False) -> Layer:
+    """Read a TOML file. Relative paths in it start at its directory; `awaiting` as for `settle`."""
     try:
         text, shared = files.read(path)
         document = tomllib.loads(text)
@@ -50,8 +56,8 @@ def from_file(path: FilePath) -> Layer:
         for leaf in leaves
         if shared and _confidential(leaf)
     )
-    layer = settle(leaves, path.parent)
-    return Layer(layer.leaves, layer.mistakes + exposed, places)
+    layer = settle(leaves, path.parent, awaiting=awaiting)
+    return Layer(layer.leaves, layer.mistakes + exposed, places, layer.awaited)
 
 
 def from_overrides(overrides: Mapping[str, object]) -> Layer:
@@ -66,20 +72,33 @@ def from_overrides(overrides: Mapping[str, object]) -> Layer:
     )
 
 
-def settle(leaves: Iterable[Leaf], directory: FilePath) -> Layer:
-    """Read the files that `<key>_file` names, and look whether those that a setting names can be read."""
+def settle(leaves: Iterable[Leaf], directory: FilePath, *, awaiting: bool = False) -> Layer:
+    """Read the files that `<key>_file` names, and look whether those that a setting names can be read.
+
+    With `awaiting`, the credentials and roots that `acmeproxy vault apply` makes need not be there.
+    """
     settled: dict[Path, Leaf] = {}
     mistakes: list[Mistake] = []
+    awaited: dict[Path, FilePath] = {}
     for leaf in leaves:
         try:
             result = _settle(leaf, directory)
+        except files.MissingError as error:
+            if not awaiting or not _made_later(leaf.path):
+                mistakes.append(Mistake(leaf.origin, ".".join(leaf.path), f"the file {error}"))
+                continue
+            file = directory / leaf.value
+            own = leaf.path[-1].endswith(_FILE)
+            path = (*leaf.path[:-1], leaf.path[-1].removesuffix(_FILE))
+            result = Leaf(path, Word(_AWAITED) if own else str(file), leaf.origin)
+            awaited[path] = file
         except files.UnreadableError as error:
             mistakes.append(Mistake(leaf.origin, ".".join(leaf.path), f"the file {error}"))
             continue
         if other := settled.get(result.path):
             mistakes.append(Mistake(leaf.origin, ".".join(leaf.path), f"is given by {other.origin} too"))
         settled[result.path] = result
-    return Layer(settled, tuple(mistakes))
+    return Layer(settled, tuple(mistakes), awaited=awaited)
 
 
 def nested(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[Path, str]]:
@@ -116,6 +135,11 @@ def _settle(leaf: Leaf, directory: FilePath) -> Leaf:
     if key and key.file and leaf.value:
         return _existing(leaf, key, directory / leaf.value)
     return leaf
+
+
+def _made_later(path: Path) -> bool:
+    made = path[-2:] in {("login", "secret_id_file"), ("login", "role_id_file")}
+    return made or path == ("vault", "roots")
 
 
 def _existing(leaf: Leaf, key: Key, path: FilePath) -> Leaf:

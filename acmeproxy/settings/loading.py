@@ -18,6 +18,8 @@ def load(
     path: FilePath | None = None,
     environ: Mapping[str, str] | None = None,
     overrides: Mapping[str, object] | None = None,
+    *,
+    awaiting: bool = False,
 ) -> Settings:
     """Load the settings: command line over environment over file over default.
 
@@ -25,6 +27,8 @@ def load(
         path: The file of `--config`. Without it, $ACMEPROXY_CONFIG or the first of the search path.
         environ: The environment; nothing else of the process is looked at.
         overrides: Options of the command line by dotted key (`server.listen`); `None` means not given.
+        awaiting: The credentials and roots that `acmeproxy vault apply` makes need not be there yet:
+            `Settings.awaited` says where they will be.
 
     Raises:
         SettingsError: With everything that is wrong, in the order of the places.
@@ -32,8 +36,8 @@ def load(
     environ = environ or {}
     file = files.find(path, environ)
     layers = (
-        from_file(file) if file else Layer(),
-        from_environment(environ),
+        from_file(file, awaiting=awaiting) if file else Layer(),
+        from_environment(environ, awaiting=awaiting),
         from_overrides(overrides or {}),
     )
     wrong = [mistake for layer in layers for mistake in layer.mistakes]
@@ -48,7 +52,7 @@ def load(
         wrong += (m for m in refused if m.key not in unread or _is_leaf(m.key, layers))
     if wrong or settings is None:
         raise SettingsError(tuple(sorted(set(wrong), key=_by_place)))
-    return settings
+    return settings.with_awaited({path: at for layer in layers for path, at in layer.awaited.items()})
 
 
 def _validated(

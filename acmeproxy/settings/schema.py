@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     tenants: Annotated[dict[Name, TenantSettings], AfterValidator(_some)]
 
     _origins: Mapping[Path, str] = PrivateAttr(default_factory=dict)
+    _awaited: Mapping[Path, FilePath] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
@@ -101,6 +102,16 @@ class Settings(BaseSettings):
         settings._origins = dict(origins)  # noqa: SLF001 - a copy of this very class
         return settings
 
+    def with_awaited(self, awaited: Mapping[Path, FilePath]) -> "Settings":
+        """Return these settings, knowing which values are in files that are not there yet."""
+        settings = self.model_copy()
+        settings._awaited = dict(awaited)  # noqa: SLF001 - a copy of this very class
+        return settings
+
+    def awaited(self, path: Path) -> FilePath | None:
+        """Return the file in which a value will be, if it is not there yet: then it stands for nothing."""
+        return self._awaited.get(path)
+
     def origin(self, path: Path) -> str:
         """Return where a value was written: `FILE:LINE`, a variable, `command line`, or `default`."""
         return self._origins.get(path, "default")
@@ -108,13 +119,19 @@ class Settings(BaseSettings):
     def tenant_values(self) -> dict[TenantName, Tenant]:
         """Return the tenants as the use cases know them."""
         return {
-            TenantName(name): tenant.tenant(name, self.vault.namespace, self.validation.caa_identities)
+            TenantName(name): tenant.tenant(name, self.vault, self.validation.caa_identities)
             for name, tenant in self.tenants.items()
         }
 
     def login(self, tenant: str) -> LoginSettings:
-        """Return how to log in for a tenant: as itself, or as everybody."""
-        return self.tenants[tenant].vault.login or self.vault.login
+        """Return how to log in for a tenant: as itself, or as everybody; its mount as Vault has it."""
+        own = self.tenants[tenant].vault
+        login = own.login or self.vault.login
+        if not login.mount or self.vault.layout == "namespaces":
+            return login
+        above = self.vault.at(own.namespace)[1] if login.namespace is None else login.namespace
+        mount = "/".join(filter(None, (above, login.mount)))
+        return login.model_copy(update={"mount": mount, "namespace": None})
 
     def missing_credentials(self) -> tuple[Mistake, ...]:
         """Return what a worker, and nobody else, needs for logging in to Vault and was not given."""

@@ -11,6 +11,7 @@ from acmeproxy.core.identifier import dns_name
 from acmeproxy.core.ids import TenantName
 from acmeproxy.core.provenance import check_tags
 from acmeproxy.core.tenant import Names, Tenant, VaultPlace
+from acmeproxy.settings.authority import IssuingSettings
 from acmeproxy.settings.limits import LimitsSettings
 from acmeproxy.settings.login import LoginSettings
 from acmeproxy.settings.profiles import Profiles
@@ -26,6 +27,7 @@ from acmeproxy.settings.values import (
     VaultName,
     VaultNames,
 )
+from acmeproxy.settings.vault import VaultSettings
 
 _NAME: Final = re.compile(r"[a-z0-9-]{1,63}")
 
@@ -77,6 +79,7 @@ class TenantVaultSettings(Section):
     mount: Annotated[VaultNames, Present] = "pki"
     role: Annotated[VaultName, Present]
     issuer: VaultName = ""
+    authority: IssuingSettings = IssuingSettings()
     login: LoginSettings | None = None
 
 
@@ -107,14 +110,15 @@ class TenantSettings(Section):
         }
         return tuple(key for key, needs in needing.items() if needs)
 
-    def tenant(self, name: str, namespace: str, caa_identities: tuple[str, ...] = ()) -> Tenant:
-        """Return the tenant that the use cases know; `namespace` is Vault's, above the tenant's own."""
+    def tenant(self, name: str, vault: VaultSettings, caa_identities: tuple[str, ...] = ()) -> Tenant:
+        """Return the tenant that the use cases know, its place put below that of all of `vault`."""
+        namespace, mount = vault.at(self.vault.namespace, self.vault.mount)
         return Tenant(
             name=TenantName(name),
             vault=VaultPlace(
-                mount=self.vault.mount,
+                mount=mount,
                 role=self.vault.role,
-                namespace="/".join(filter(None, (namespace, self.vault.namespace))),
+                namespace=namespace,
                 issuer=self.vault.issuer,
             ),
             names=Names(self.names.allow, self.names.deny, self.names.ip_ranges),

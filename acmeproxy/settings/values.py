@@ -138,6 +138,12 @@ def _present(value: str) -> str:
     return value
 
 
+def _common_name(value: str) -> str:
+    if not value.isprintable() or not value.strip():
+        raise ValueError("must be printable text")
+    return value
+
+
 def _header_text(value: str) -> str:
     if not value.isascii() or not value.isprintable() or not value.strip():
         raise ValueError("must be printable ASCII")
@@ -184,9 +190,11 @@ Link = Annotated[str, PlainValidator(_link)]
 VaultNames = Annotated[str, AfterValidator(_vault_names)]
 VaultName = Annotated[str, AfterValidator(_vault_name)]
 Present = AfterValidator(_present)
+CommonName = Annotated[str, AfterValidator(_common_name), Field(max_length=64)]
 HeaderText = Annotated[str, AfterValidator(_header_text), Field(max_length=128)]
 Listen = Annotated[Address, PlainValidator(parse_address)]
 NameServer = Annotated[Address, PlainValidator(parse_server)]
 Wait = Annotated[timedelta, _within(timedelta(0), timedelta(minutes=1))]
+AuthorityLifetime = Annotated[timedelta, _within(timedelta(days=60), timedelta(days=7300))]
 Timeout = Annotated[timedelta, _within(timedelta(milliseconds=100), timedelta(minutes=10))]
 Lifetime = Annotated[timedelta, _within(timedelta(seconds=1), timedelta(days=3650))]

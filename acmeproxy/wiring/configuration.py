@@ -9,7 +9,14 @@ from typing import Final
 import msgspec
 
 from acmeproxy.adapters.vault.connection import AppRoleLogin
-from acmeproxy.adapters.vault.provisioning import Hierarchy, TenantPki
+from acmeproxy.adapters.vault.provisioning import (
+    ADMIN,
+    MOUNT,
+    SIGNING_NAME,
+    Hierarchy,
+    TenantPki,
+    issuing_name,
+)
 
 #: For as long as a lost request may still be at work; the embedded OpenBao has the same (vault.md).
 _MAX_REQUEST: Final = 10
@@ -64,8 +71,13 @@ def configuration(
         lines += _table("server.tls", certificate=certificate, key=key)
     lines += _table("redis", url=redis_url)
     lines += _table(
-        "vault", address=vault_address, roots=str(hierarchy.root), max_request_duration=_MAX_REQUEST
+        "vault",
+        address=vault_address,
+        namespace=ADMIN,
+        roots=str(hierarchy.root),
+        max_request_duration=_MAX_REQUEST,
     )
+    lines += _table("vault.authority", mount=MOUNT, common_name=SIGNING_NAME)
     lines += _table(
         "validation",
         resolver=part.resolver,
@@ -104,10 +116,12 @@ def _tenant(directory: Path, name: str, suffixes: tuple[str, ...], pki: TenantPk
         lines += _table(f"tenants.{name}.profiles.{profile}", description=description, lifetime=lifetime)
     # Whoever tries things out, or measures, is not to be held up.
     lines += _table(f"tenants.{name}.limits", **dict.fromkeys(_LIMITS, "off"))
-    lines += _table(f"tenants.{name}.vault", namespace=place.namespace, mount=place.mount, role=place.role)
+    below = place.namespace.removeprefix(f"{ADMIN}/")
+    lines += _table(f"tenants.{name}.vault", namespace=below, mount=place.mount, role=place.role)
+    lines += _table(f"tenants.{name}.vault.authority", common_name=issuing_name(name))
     if isinstance(login, AppRoleLogin):
+        # Where it was written when it was made.
         secret_file = directory / f"{name}.secret-id"
-        write_private(secret_file, login.secret_id())
         lines += _table(
             f"tenants.{name}.vault.login",
             method="approle",

@@ -1,6 +1,7 @@
 """A whole installation on loopback: Valkey, OpenBao, two tenants and a server, all real."""
 
 import asyncio
+import functools
 import socket
 import tempfile
 import time
@@ -112,15 +113,13 @@ async def installation(options: Options, tell: Tell) -> AsyncIterator[Installati
             tell(time.perf_counter() - begun, "openbao", started.address)
             suffixes: dict[str, tuple[str, ...]] = {name: (suffix,) for name, suffix in TENANTS.items()}
             suffixes["team-a"] += tuple(sorted(set(options.allow_names) - {TENANTS["team-a"]}))
+            setting_up = functools.partial(provision, public_url=part.url, without_wildcards=[WITH_EAB])
             made = await asyncio.to_thread(
-                provision, started.address, started.root_token, directory, suffixes
+                setting_up, started.address, started.root_token, directory, suffixes
             )
             tell(time.perf_counter() - begun, "tenants", ", ".join(TENANTS))
             return started, made
 
-        state = await start_valkey()
-        vault, hierarchy = await start_openbao()
-        eab = await _eab_key(state, directory / "eab.json")
         resolver = options.resolver or f"127.0.0.1:{await stack.enter_async_context(serve_test_dns())}"
         port = options.port or free_port()
         part = Part(
@@ -134,6 +133,9 @@ async def installation(options: Options, tell: Tell) -> AsyncIterator[Installati
             TENANTS,
             WITH_EAB,
         )
+        state = await start_valkey()
+        vault, hierarchy = await start_openbao()
+        eab = await _eab_key(state, directory / "eab.json")
         settings = configuration(directory, part, state.url, vault.address, hierarchy)
         server = await stack.enter_async_context(
             running(serve_command(settings), directory / "acmeproxy.log", timedelta(seconds=10))

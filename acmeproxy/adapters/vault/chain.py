@@ -50,6 +50,24 @@ def der(certificates: Iterable[x509.Certificate]) -> tuple[bytes, ...]:
     return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
 
 
+def pem(certificate: x509.Certificate) -> str:
+    """Return one as Vault writes it: PEM without the last line's end."""
+    return certificate.public_bytes(Encoding.PEM).decode().strip()
+
+
+def ordered(key: object, certificates: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    """Put those that lead upwards from the one with a key into their order, whatever order they had."""
+    left = list(certificates)
+    way = [certificate for certificate in left if certificate.public_key() == key][:1]
+    while way:
+        left.remove(way[-1])
+        above = [certificate for certificate in left if signed(way[-1], certificate)]
+        if not above:
+            break
+        way.append(above[0])
+    return tuple(way)
+
+
 def key_of(certificate: x509.Certificate) -> str:
     """Return the SHA-256 of its public key in hex, as in intents; empty for a key that we cannot read."""
     try:

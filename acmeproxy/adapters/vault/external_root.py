@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-_ROOT_DAYS: Final = 3650
-_SIGNING_DAYS: Final = 2190
+_ROOT: Final = timedelta(days=3650)
+_SIGNING: Final = timedelta(days=2190)
 _BACKDATED: Final = timedelta(minutes=1)
 
 
@@ -52,20 +52,20 @@ def external_root(directory: Path) -> ExternalRoot:
             return ExternalRoot(certificate, path, key)
     key = ec.generate_private_key(ec.SECP384R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "acmeproxy development root")])
-    certificate = _authority(name, key.public_key(), below=2, days=_ROOT_DAYS, issuer=name, key=key)
+    certificate = _authority(name, key.public_key(), below=2, lifetime=_ROOT, issuer=name, key=key)
     write_private(key_path, key_pem(key))
     path.write_bytes(certificate.public_bytes(Encoding.PEM))
     return ExternalRoot(certificate, path, key)
 
 
-def sign_authority(root: ExternalRoot, csr: str) -> str:
+def sign_authority(root: ExternalRoot, csr: str, lifetime: timedelta = _SIGNING) -> str:
     """Sign a request for the signing authority, which may have one below it, and return PEM."""
     request = x509.load_pem_x509_csr(csr.encode())
     certificate = _authority(
         request.subject,
         request.public_key(),
         below=1,
-        days=_SIGNING_DAYS,
+        lifetime=lifetime,
         issuer=root.certificate.subject,
         key=root.key,
     )
@@ -90,7 +90,7 @@ def _authority(  # noqa: PLR0913 - the parts of a certificate
     public_key: object,
     *,
     below: int,
-    days: int,
+    lifetime: timedelta,
     issuer: x509.Name,
     key: ec.EllipticCurvePrivateKey,
 ) -> x509.Certificate:
@@ -104,7 +104,7 @@ def _authority(  # noqa: PLR0913 - the parts of a certificate
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(begin)
-        .not_valid_after(begin + timedelta(days=days))
+        .not_valid_after(begin + lifetime)
         .add_extension(x509.BasicConstraints(ca=True, path_length=below), critical=True)
         .add_extension(_AUTHORITY_USAGE, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)

@@ -11,15 +11,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from acmeproxy.adapters.vault import chain
-from acmeproxy.adapters.vault.authorities import MOUNT, Namespace
 from acmeproxy.adapters.vault.external_root import key_pem, write_private
+from acmeproxy.adapters.vault.producer.namespace import Namespace
 
 _ROLE: Final = "acmeproxy-server"
 _RENEW_BEFORE: Final = timedelta(days=10)
 
 
 def server_certificate(
-    admin: Namespace, above: Sequence[x509.Certificate], directory: Path
+    admin: Namespace, mount: str, above: Sequence[x509.Certificate], directory: Path
 ) -> tuple[Path, Path]:
     """Return the paths of a certificate with its chain and of its key, for localhost, 127.0.0.1 and ::1.
 
@@ -31,9 +31,9 @@ def server_certificate(
         return path, key_path
     key = ec.generate_private_key(ec.SECP256R1())
     csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
-    _write_role(admin)
+    _write_role(admin, mount)
     signed = admin.write(
-        f"{MOUNT}/sign/{_ROLE}",
+        f"{mount}/sign/{_ROLE}",
         {
             "csr": csr.public_bytes(Encoding.PEM).decode(),
             "alt_names": "localhost",
@@ -41,7 +41,7 @@ def server_certificate(
             "ttl": "720h",
             "remove_roots_from_chain": True,
         },
-    )
+    ).data
     write_private(key_path, key_pem(key))
     path.write_text("\n".join(pem.strip() for pem in (signed["certificate"], *signed["ca_chain"])) + "\n")
     return path, key_path
@@ -53,9 +53,9 @@ def _serves(pem: bytes, above: Sequence[x509.Certificate]) -> bool:
     return fresh and chain.issuers(leaf, tuple(above)) is not None
 
 
-def _write_role(admin: Namespace) -> None:
+def _write_role(admin: Namespace, mount: str) -> None:
     admin.write(
-        f"{MOUNT}/roles/{_ROLE}",
+        f"{mount}/roles/{_ROLE}",
         {
             "allowed_domains": ["localhost"],
             "allow_bare_domains": True,

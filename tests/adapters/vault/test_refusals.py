@@ -174,7 +174,16 @@ async def test_an_end_of_the_clients_choice(
 
 async def test_an_end_beyond_the_issuers(openbao: OpenBao, hierarchy: Hierarchy) -> None:
     """Of the client's choice it is the client's, and otherwise the operator's to mend (INV-12)."""
-    found = await refusal(openbao, hierarchy, {"max_ttl": "876000h"}, ending(BEYOND + timedelta(days=30000)))
+    late = ending(BEYOND + timedelta(days=30000))
+    issuer = {"issuer_name": "issuing-1"}
+    await as_root(
+        openbao, "POST", "pki/issuer/default", "admin/alpha", {**issuer, "leaf_not_after_behavior": "err"}
+    )
+    try:
+        found = await refusal(openbao, hierarchy, {"max_ttl": "876000h"}, late)
+    finally:
+        truncating = {**issuer, "leaf_not_after_behavior": "truncate"}
+        await as_root(openbao, "POST", "pki/issuer/default", "admin/alpha", truncating)
     assert (found.type, found.status) == (f"{URN}malformed", 400)
     text = "cannot satisfy request, as TTL would result in notAfter of 2030 that is beyond the expiration"
     async with (

@@ -1,0 +1,146 @@
+"""The signing CA: certified by a root outside, which Vault never has the key of."""
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from acmeproxy.adapters.vault import chain
+from acmeproxy.adapters.vault.external_root import ExternalRoot, external_root, sign_authority
+from acmeproxy.adapters.vault.producer.authority import check_certified
+from acmeproxy.adapters.vault.producer.blueprint import SigningPlan
+from acmeproxy.adapters.vault.producer.constraints import path_length
+from acmeproxy.adapters.vault.producer.issuers import Issuer
+from acmeproxy.adapters.vault.producer.namespace import ProducerError
+from acmeproxy.adapters.vault.producer.step import WaitsError
+
+REQUEST: Final = "signing.csr"
+SIGNED: Final = "signing.pem"
+
+
+class RootOutside:
+    """Where the root's signature comes from.
+
+    `directory` is where the request is left and the answer is looked for. With `local`, a root is made there,
+    for trials; with `insist`, a signing CA below another root is replaced. `anchors` is the file of
+    `vault.roots`, which is written where it is not there.
+    """
+
+    def __init__(
+        self, directory: Path, *, local: bool = False, insist: bool = False, anchors: Path | None = None
+    ) -> None:
+        self.directory = directory
+        self.local = local
+        self.insist = insist
+        self._anchors = anchors
+
+    def root(self) -> ExternalRoot:
+        """Return the local root, made if it is not there."""
+        make_directory(self.directory)
+        return external_root(self.directory)
+
+    def known(self) -> Sequence[x509.Certificate]:
+        """Return the roots of `vault.roots`, none where it names no file that is there."""
+        if self._anchors is None or not self._anchors.exists():
+            return ()
+        return x509.load_pem_x509_certificates(self._anchors.read_bytes())
+
+    def keep(self, root: x509.Certificate) -> None:
+        """Write `vault.roots` if it names a file that is not there."""
+        if self._anchors is not None and not self._anchors.exists():
+            self._anchors.write_bytes(root.public_bytes(Encoding.PEM))
+
+
+class SigningCertifier:
+    """Has the signing CA certified by the root outside."""
+
+    prefix = "signing"
+    what = "signing CA"
+    settings: Mapping[str, Any] = {
+        "leaf_not_after_behavior": "err",
+        "usage": ["crl-signing", "issuing-certificates", "ocsp-signing", "read-only"],
+    }
+
+    def __init__(self, plan: SigningPlan, outside: RootOutside) -> None:
+        self.common_name = plan.common_name
+        self._plan = plan
+        self._outside = outside
+
+    def fits(self, issuer: Issuer) -> bool:
+        """Any that leads to a root will do, unless we insist on ours."""
+        if not issuer.complete:
+            return False
+        return not self._outside.insist or issuer.chain[-1] == self._outside.root().certificate
+
+    def shown(self) -> Mapping[str, object]:
+        """Its name, and for how long."""
+        return {"common_name": self.common_name, "key": "P-384, made in Vault", "path_length": 1}
+
+    def waits(self) -> str:
+        """Without a root of our own, and without an answer, somebody has to sign."""
+        if self._outside.local or (self._outside.directory / SIGNED).exists():
+            return ""
+        return f"the organisation's root has to sign {self._outside.directory / REQUEST}"
+
+    def certify(self, csr: x509.CertificateSigningRequest) -> Sequence[x509.Certificate]:
+        """Sign with the local root, or take what the organisation's root signed."""
+        directory = self._outside.directory
+        make_directory(directory)
+        if self._outside.local:
+            root = self._outside.root()
+            lifetime = self._plan.lifetime
+            pem = sign_authority(root, csr.public_bytes(Encoding.PEM).decode(), lifetime)
+            signed: Sequence[x509.Certificate] = (
+                x509.load_pem_x509_certificate(pem.encode()),
+                root.certificate,
+            )
+        else:
+            signed = self._signed_outside(csr, directory)
+        self._check(csr, signed)
+        self._outside.keep(signed[-1])
+        return signed
+
+    def _signed_outside(
+        self, csr: x509.CertificateSigningRequest, directory: Path
+    ) -> Sequence[x509.Certificate]:
+        answer = directory / SIGNED
+        if not answer.exists():
+            (directory / REQUEST).write_bytes(csr.public_bytes(Encoding.PEM))
+            raise WaitsError(
+                f"Have your root sign {directory / REQUEST} (CA:TRUE, pathlen 1,"
+                f" {self._plan.lifetime.days} days), put the certificate and all above it, the root too, into"
+                f" {answer}, and run the same command again."
+            )
+        try:
+            given = x509.load_pem_x509_certificates(answer.read_bytes())
+            return chain.ordered(csr.public_key(), given)
+        except ValueError:
+            raise ProducerError(f"{answer} is not a bundle of certificates in PEM") from None
+
+    def _check(self, csr: x509.CertificateSigningRequest, signed: Sequence[x509.Certificate]) -> None:
+        """Hold what came back against the request, before anybody trusts it."""
+        source = self._outside.directory / SIGNED
+        try:
+            certificate = check_certified(csr, signed)
+        except ProducerError as error:
+            raise ProducerError(f"{source}: {error}") from None
+        length = path_length(certificate)
+        if length == 0:
+            raise ProducerError(f"{source}: pathlen is 0, and it has to sign issuing CAs: it must be 1")
+        if certificate.not_valid_after_utc <= datetime.now(UTC):
+            raise ProducerError(f"{source}: the certificate has ended")
+        known = self._outside.known()
+        if known and signed[-1] not in known:
+            raise ProducerError(f"{source}: its root is not in the file of vault.roots")
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory for our eyes only, if it is not there."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProducerError(f"{directory} cannot be made: {os.strerror(error.errno or 0)}") from None

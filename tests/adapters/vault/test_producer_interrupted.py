@@ -1,0 +1,68 @@
+"""Whatever is cut off, the next run goes on where the last one stopped."""
+
+import asyncio
+from pathlib import Path
+
+from acmeproxy.adapters.embedded.openbao import OpenBao
+from acmeproxy.adapters.embedded.openbao import openbao as running_openbao
+from acmeproxy.adapters.vault.producer.namespace import AwayError
+from tests.support.cutting_proxy import Cut, CuttingProxy, cutting_proxy
+from tests.support.openbao import as_root
+from tests.support.producing import applied, planned, root_of, settings_file, signed, verify
+
+_AUTHORITY = (
+    "POST /v1/sys/mounts/pki",
+    "POST /v1/pki/config/cluster",
+    "POST /v1/pki/config/urls",
+    "POST /v1/pki/intermediate/generate/",
+    "POST /v1/pki/intermediate/set-signed",
+    "PATCH /v1/pki/issuer/",
+    "POST /v1/pki/config/crl",
+    "POST /v1/pki/config/auto-tidy",
+)
+#: Every write of a first run, in its order. The first issuer that a mount has is its default by itself.
+WRITES = (
+    "POST /v1/sys/namespaces/admin",
+    "POST /v1/sys/namespaces/shop",
+    *_AUTHORITY,
+    *_AUTHORITY[:4],
+    "POST /v1/pki/root/sign-intermediate",
+    *_AUTHORITY[4:],
+    "POST /v1/pki/roles/web",
+    "POST /v1/pki/roles/byoc",
+    "POST /v1/sys/policies/acl/acmeproxy",
+    "POST /v1/sys/auth/approle",
+    "POST /v1/auth/approle/role/acmeproxy",
+    "POST /v1/auth/approle/role/acmeproxy/secret-id",
+    "POST /v1/identity/entity/name/acmeproxy",
+    "POST /v1/identity/entity-alias",
+    "POST /v1/sys/policies/acl/acmeproxy-reader",
+)
+
+
+async def cut_run(proxy: CuttingProxy, file: Path, server: OpenBao, write: str, where: Cut) -> bool:
+    """Cut a run at a write; say whether it came so far."""
+    proxy.cut(f"{write}".encode(), where)
+    try:
+        await asyncio.to_thread(applied, file, server.root_token)
+    except AwayError:
+        return True
+    return False
+
+
+async def test_a_run_that_is_cut_at_any_write_goes_on(tmp_path: Path) -> None:
+    """Before the write arrives, and after it was carried out but before that is known."""
+    async with running_openbao(tmp_path) as server, cutting_proxy(server.port) as proxy:
+        file = settings_file(tmp_path, f"http://127.0.0.1:{proxy.port}")
+        for write in WRITES:
+            for where in (Cut.REQUEST, Cut.REPLY):
+                assert await cut_run(proxy, file, server, write, where), (write, where)
+        await asyncio.to_thread(applied, file, server.root_token)
+        assert await asyncio.to_thread(planned, file, server.root_token) == []
+        for namespace in ("admin", "admin/shop"):
+            keys = await as_root(server, "LIST", "pki/keys", namespace)
+            assert len(keys["data"]["keys"]) == 1
+        listed = await as_root(server, "LIST", "pki/issuers", "admin/shop")
+        assert len(listed["data"]["keys"]) == 3
+        leaf, above = await signed(server, "admin/shop", "pki/sign/web", "www.shop.example")
+        assert verify(leaf, above, root_of(tmp_path), "www.shop.example") == 4
