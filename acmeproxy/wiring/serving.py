@@ -78,12 +78,12 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
         SettingsError: A worker lacks what it needs to log in to Vault.
     """
     async with AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(_state(given))
+        connection = await stack.enter_async_context(state(given))
         signer = None
         if role is not Role.WEB:
             given.require_credentials()
             limit = given.vault.max_in_flight
-            signer = await stack.enter_async_context(VaultSigner(_vaults(given), limit))
+            signer = await stack.enter_async_context(VaultSigner(vaults(given), limit))
         metrics = telemetry.metrics(__version__)
         serving = _Serving(connection, signer, given.tenant_values().keys())
         chores: list[Callable[[], Coroutine[None, None, None]]] = []
@@ -104,7 +104,7 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
 @asynccontextmanager
 async def administration(given: settings.Settings) -> AsyncIterator[Administration]:
     """Put together what operators' commands need."""
-    async with _state(given) as connection:
+    async with state(given) as connection:
         accounts = RedisAccounts(connection, utc_now)
         yield Administration(accounts, RedisEabKeys(connection), utc_now)
 
@@ -112,7 +112,7 @@ async def administration(given: settings.Settings) -> AsyncIterator[Administrati
 @asynccontextmanager
 async def certificates(given: settings.Settings) -> AsyncIterator[Certificates]:
     """Put together what operators' commands need of issued certificates."""
-    async with _state(given) as connection:
+    async with state(given) as connection:
         yield Certificates(RedisLedger(connection, utc_now), RedisCampaigns(connection), utc_now)
 
 
@@ -149,7 +149,8 @@ class _Serving:
             return dict.fromkeys(self._tenants, "one of the tenants' Vaults gave no answer in time")
 
 
-def _state(given: settings.Settings) -> AbstractAsyncContextManager[Connection]:
+def state(given: settings.Settings) -> AbstractAsyncContextManager[Connection]:
+    """Open the state store; nothing is sent before the first use."""
     password = given.redis.password
     return connect(
         given.redis.url.get_secret_value(),
@@ -217,7 +218,7 @@ def _runner(
         ledger,
         signer,
         utc_now,
-        anchors=_anchors(given),
+        anchors=anchors(given),
         settling=given.vault.max_request_duration + given.vault.timeout,
     )
     retries = Retries(given.validation.attempts, given.validation.retry_delay)
@@ -237,12 +238,13 @@ def _runner(
     return Runner(queue, Dispatch(validation, issuance, signing, revoking, tenants, metrics))
 
 
-def _vaults(given: settings.Settings) -> Mapping[TenantName, VaultConnection]:
+def vaults(given: settings.Settings) -> Mapping[TenantName, VaultConnection]:
+    """Return every tenant's way to Vault."""
     vault = given.vault
     return {
         name: VaultConnection(
             address=vault.address,
-            login=_login(given.login(name)),
+            login=login_of(given.login(name)),
             namespace=tenant.vault.namespace,
             ca=str(vault.ca) if vault.ca else None,
             connect_timeout=vault.timeout / 5,
@@ -254,14 +256,16 @@ def _vaults(given: settings.Settings) -> Mapping[TenantName, VaultConnection]:
     }
 
 
-def _login(login: settings.LoginSettings) -> TokenLogin | AppRoleLogin:
+def login_of(login: settings.LoginSettings) -> TokenLogin | AppRoleLogin:
+    """Return how to log in, as the adapter knows it."""
     if login.method == "token":
         return TokenLogin(Secret(login.token.get_secret_value() if login.token else ""))
     secret_id = login.secret_id.get_secret_value() if login.secret_id else ""
     return AppRoleLogin(login.role_id or "", Secret(secret_id), login.mount)
 
 
-def _anchors(given: settings.Settings) -> Mapping[TenantName, Sequence[bytes]]:
+def anchors(given: settings.Settings) -> Mapping[TenantName, Sequence[bytes]]:
+    """Return every tenant's roots in DER; without any, certificates are only held against their own chain."""
     if given.vault.roots is None:
         return {}
     roots = x509.load_pem_x509_certificates(given.vault.roots.read_bytes())
