@@ -48,6 +48,7 @@ class Parts(TypedDict, total=False):
     address: str
     strangers: tuple[VaultPlace, ...]
     anchors: tuple[bytes, ...]
+    signing: VaultPlace
     clock: Clock
 
 
@@ -73,10 +74,9 @@ class Ward(msgspec.Struct, frozen=True):
         return await as_root(self.server, method, path, where, body)
 
     async def change_role(self, fields: Mapping[str, object], role: str = "acme") -> None:
-        """Change some fields of a role."""
-        path = f"pki/roles/{role}"
-        now = (await self.root("GET", path))["data"]
-        await self.root("POST", path, {**now, **fields})
+        """Change some fields of the role, or write another one that is like it."""
+        now = (await self.root("GET", "pki/roles/acme"))["data"]
+        await self.root("POST", f"pki/roles/{role}", {**now, **fields})
 
     async def mend(self, command: str) -> None:
         """Carry out what a finding says, with the operator's token, in a shell."""
@@ -135,7 +135,7 @@ class Ward(msgspec.Struct, frozen=True):
                 anchors=parts.get("anchors", anchors),
                 address=self.server.address,
                 public_url=PUBLIC_URL,
-                signing=VaultPlace("pki", "none", "admin"),
+                signing=parts.get("signing", VaultPlace("pki", "none", "admin")),
                 clock=parts.get("clock", utc_now),
             )
 
@@ -149,7 +149,7 @@ class Ward(msgspec.Struct, frozen=True):
         return [finding for finding in await self.examined(**parts) if finding.level is not Level.PASS]
 
 
-async def sound_ward(server: OpenBao, directory: Path, name: str) -> Ward:
+async def sound_ward(server: OpenBao, directory: Path, name: str, *, cluster: bool = True) -> Ward:
     """Provision a tenant and complete what `acmeproxy dev` does without."""
     suffix = f"{name}.example"
     hierarchy = await asyncio.to_thread(
@@ -170,11 +170,12 @@ async def sound_ward(server: OpenBao, directory: Path, name: str) -> Ward:
     await ward.root("POST", "pki/config/crl", {"auto_rebuild": True, "enable_delta": True})
     tidy = {"enabled": True, "tidy_cert_store": True, "tidy_revoked_certs": True}
     await ward.root("POST", "pki/config/auto-tidy", tidy)
-    cluster = {
+    places = {
         "path": f"{server.address}/v1/{place.namespace}/pki",
         "aia_path": f"{PUBLIC_URL}/pki/{name}",
     }
-    await ward.root("POST", "pki/config/cluster", cluster)
+    if cluster:
+        await ward.root("POST", "pki/config/cluster", places)
     urls = {
         "enable_templating": True,
         "issuing_certificates": "{{cluster_aia_path}}/issuer/{{issuer_id}}/ca",

@@ -69,7 +69,8 @@ async def _import(case: Case, last: x509.Certificate) -> str:
     target = case.commands.run("write", rest=(f"{case.mount}/issuers/import/cert", "pem_bundle=-"))
     if isinstance(bundle, str) and _leads_up(last, bundle):
         above = case.commands.at(place.namespace)
-        return f"{above.run('read', '-field=ca_chain', rest=(f'{place.mount}/cert/ca_chain',))} | {target}"
+        read = above.run("read", rest=("-field=ca_chain", f"{place.mount}/cert/ca_chain"))
+        return f"{read} | {target}"
     return f"{target} < parents.pem  # the certificates above {_name(last)}, up to the root"
 
 

@@ -43,7 +43,11 @@ async def examine(
 
 async def _all(case: Case, found: list[Finding], progress: Progress) -> None:
     progress(case.about("login"))
-    known, told = await token.examine(case)
+    try:
+        known, told = await token.examine(case)
+    except UnansweredError as error:
+        found.append(failed(case.about("login"), str(error), "acmeproxy doctor  # once it can log in"))
+        return
     found += told
     if known is None:
         return

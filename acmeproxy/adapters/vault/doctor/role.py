@@ -112,7 +112,7 @@ class _Desk:
             text = "max_ttl is not set: only the mount limits how long its certificates live"
             yield failed(self.subject, text, self.patch(max_ttl=wanted))
         elif longest < wanted:
-            text = f"max_ttl is {hours(longest)} and the tenant promises {hours(wanted)}: certificates would be shorter"
+            text = f"max_ttl is {hours(longest)} and the tenant promises {hours(wanted)}"
             yield failed(self.subject, text, self.patch(max_ttl=wanted))
         if _seconds(self._role.get("not_before_duration")) > _BACKDATED:
             text = "not_before_duration is more than an hour: acmeproxy refuses what begins so early"
