@@ -36,6 +36,7 @@ async def has_signed(ward: Ward) -> bool:
         requests.request,
         "LIST",
         f"{ward.server.address}/v1/{ward.namespace}/pki/certs",
+        headers={"X-Vault-Token": ward.server.root_token},
         timeout=10,
     )
     return answer.ok

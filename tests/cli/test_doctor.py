@@ -1,0 +1,167 @@
+"""`acmeproxy doctor`, as an operator calls it, against a real Valkey and a real OpenBao."""
+
+import asyncio
+import json
+import os
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from acmeproxy.adapters.embedded.openbao import openbao as running_openbao
+from acmeproxy.adapters.embedded.valkey import Valkey
+from acmeproxy.adapters.embedded.valkey import valkey as running_valkey
+from acmeproxy.adapters.vault.connection import AppRoleLogin
+from tests.support.installation import ACMEPROXY
+from tests.support.settings_file import secret_file, write
+from tests.support.valkey import ask
+from tests.support.ward import PUBLIC_URL, Ward, sound_ward
+
+_WITHIN: Final = 120
+
+
+class Clinic(msgspec.Struct, frozen=True):
+    """A sound installation of two tenants, and the settings that describe it."""
+
+    valkey: Valkey
+    wards: tuple[Ward, ...]
+    settings: Path
+
+    @property
+    def alpha(self) -> Ward:
+        """The first tenant."""
+        return self.wards[0]
+
+    async def doctor(
+        self, *arguments: str, token: str | None = None, **environment: str
+    ) -> tuple[int, str, str]:
+        """Call the command; `token` is whose the reader is, by default the operator's."""
+        done = await asyncio.to_thread(
+            subprocess.run,
+            (ACMEPROXY, "doctor", "--config", str(self.settings), *arguments),
+            env=self._environment(token, environment),
+            capture_output=True,
+            text=True,
+            timeout=_WITHIN,
+            check=False,
+        )
+        secrets = (self.alpha.server.root_token, *(login(ward).secret_id() for ward in self.wards))
+        assert not any(secret in done.stdout + done.stderr for secret in secrets)
+        return done.returncode, done.stdout, done.stderr
+
+    def _environment(self, token: str | None, more: Mapping[str, str]) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+        reader = self.alpha.server.root_token if token is None else token
+        return {**kept, **({"BAO_TOKEN": reader} if reader else {}), **more}
+
+
+_FOREIGN: Final = ("ACMEPROXY_", "BAO_", "VAULT_", "REDIS_", "VALKEY_", "HTTP", "http", "ALL_PROXY", "all_")
+
+
+def login(ward: Ward) -> AppRoleLogin:
+    return ward.hierarchy.tenants[ward.name].login
+
+
+@pytest_asyncio.fixture
+async def clinic(tmp_path: Path) -> AsyncIterator[Clinic]:
+    for part in ("valkey", "openbao", "pki"):
+        (tmp_path / part).mkdir()
+    async with (
+        running_valkey(tmp_path / "valkey", persistent=True) as valkey,
+        running_openbao(tmp_path / "openbao") as server,
+    ):
+        narrow = "acmeproxy on >redis-secret ~* &* +@all -@admin -@dangerous +info"
+        assert await ask(valkey, "ACL", "SETUSER", *narrow.split()) == b"+OK"
+        wards = tuple([await sound_ward(server, tmp_path / "pki", name) for name in ("alpha", "beta")])
+        yield Clinic(valkey, wards, settings(tmp_path, valkey, wards))
+
+
+def settings(directory: Path, valkey: Valkey, wards: tuple[Ward, ...]) -> Path:
+    ward = wards[0]
+    lines = [
+        f'[server]\npublic_url = "{PUBLIC_URL}"',
+        f'[redis]\nurl = "redis://acmeproxy:redis-secret@127.0.0.1:{valkey.port}/0"',
+        f'[vault]\naddress = "{ward.server.address}"\nnamespace = "admin"\nroots = "{ward.hierarchy.root}"',
+        '[validation]\nresolver = "127.0.0.1:53"',
+    ]
+    for ward in wards:
+        secret = secret_file(directory, f"{ward.name}.secret-id", login(ward).secret_id())
+        name = ward.name
+        lines += [
+            f'[tenants.{name}]\nwildcards = true\nnames.allow = ["{name}.example", "*.{name}.example"]',
+            f'[tenants.{name}.vault]\nnamespace = "{name}"\nrole = "acme"',
+            f'[tenants.{name}.vault.login]\nrole_id = "{login(ward).role_id}"\nsecret_id_file = "{secret}"',
+        ]
+    return write(directory, "\n".join(lines) + "\n")
+
+
+def counted(text: str) -> dict[str, Any]:
+    members: dict[str, Any] = json.loads(text)
+    return members
+
+
+async def test_a_sound_installation_ends_0_and_a_broken_one_1_with_the_mend(clinic: Clinic) -> None:
+    code, out, _ = await clinic.doctor()
+    assert (code, out.splitlines()[-1]) == (0, "0 failures, 0 warnings"), out
+    assert f"PASS  {'tenant alpha: canary pki/sign/acme':34}  acmeproxy-doctor.alpha.example was" in out
+    await clinic.alpha.change_role({"no_store": True})
+    code, out, _ = await clinic.doctor()
+    assert (code, out.splitlines()[-1]) == (1, "1 failure, 0 warnings"), out
+    [fail] = [line for line in out.splitlines() if line.startswith("FAIL")]
+    assert fail == (
+        f"FAIL  {'tenant alpha: role pki/acme':34}  "
+        "no_store=true: a certificate whose answer was lost can never be found again"
+    )
+    mend = "bao patch -namespace=admin/alpha pki/roles/acme no_store=false"
+    assert f"      mend: {mend}\n" in out
+    await clinic.alpha.mend(mend)
+    assert (await clinic.doctor())[0] == 0
+
+
+async def test_json_has_every_finding_and_the_sums(clinic: Clinic) -> None:
+    await ask(clinic.valkey, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    code, out, err = await clinic.doctor("--json", "--tenant", "beta", token="")
+    shown = counted(out)
+    assert (code, shown["failures"], shown["warnings"]) == (1, 1, 2)
+    assert {
+        "level": "FAIL",
+        "subject": "redis memory",
+        "text": "maxmemory-policy allkeys-lru: when memory is short, it forgets accounts and orders",
+        "mend": f"valkey-cli -h 127.0.0.1 -p {clinic.valkey.port} CONFIG SET maxmemory-policy noeviction",
+    } in shown["findings"]
+    subjects = {finding["subject"] for finding in shown["findings"]}
+    assert "tenant beta: canary pki/sign/acme" in subjects
+    assert not any(subject.startswith("tenant alpha") for subject in subjects)
+    unseen = [one["subject"] for one in shown["findings"] if "cannot be seen" in one["text"]]
+    assert unseen == ["tenant beta: mount pki", "tenant beta: revocation pki"]
+    assert "Traceback" not in err
+
+
+async def test_a_server_that_cannot_be_asked_ends_5_and_the_others_are_looked_at(clinic: Clinic) -> None:
+    code, out, _ = await clinic.doctor("--json", REDIS_URL="redis://127.0.0.1:9/0")
+    levels = {finding["subject"]: finding["level"] for finding in counted(out)["findings"]}
+    assert (code, levels["redis"], levels["tenant beta: login"]) == (5, "FAIL", "PASS")
+    code, out, _ = await clinic.doctor("--json", BAO_ADDR="http://127.0.0.1:9")
+    levels = {finding["subject"]: finding["level"] for finding in counted(out)["findings"]}
+    assert (code, levels["redis"], levels["vault http://127.0.0.1:9"]) == (5, "PASS", "FAIL")
+
+
+async def test_what_cannot_be_used_ends_6_and_whom_nobody_knows_3(clinic: Clinic) -> None:
+    code, _, err = await clinic.doctor("--tenant", "gamma")
+    assert (code, err) == (3, "There is no tenant gamma: the settings have alpha, beta.\n")
+    clinic.settings.write_text(clinic.settings.read_text().replace("role_id", "rolle_id"))
+    code, _, err = await clinic.doctor()
+    assert code == 6
+    assert "rolle_id" in err
+
+
+@pytest.mark.parametrize("word", ["--json", "--tenant", "acmeproxy-reader", "docs/doctor.md"])
+async def test_the_help_tells_what_is_needed(word: str) -> None:
+    done = await asyncio.to_thread(
+        subprocess.run, (ACMEPROXY, "doctor", "--help"), capture_output=True, text=True, check=True
+    )
+    assert word in done.stdout
