@@ -138,7 +138,7 @@ def _case(
         commands=Commands(program, tenant.vault.namespace),
         anchors=tuple(serving.anchors(given).get(tenant.name, ())),
         address=given.vault.address,
-        public_url=given.server.public_url,
+        aia_url=given.server.public_url,
         signing=VaultPlace(_SIGNING_MOUNT, tenant.vault.role, above),
         clock=utc_now,
     )

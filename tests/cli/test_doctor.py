@@ -16,6 +16,7 @@ from acmeproxy.adapters.embedded.openbao import openbao as running_openbao
 from acmeproxy.adapters.embedded.valkey import Valkey
 from acmeproxy.adapters.embedded.valkey import valkey as running_valkey
 from acmeproxy.adapters.vault.connection import AppRoleLogin
+from tests.support.cutting_proxy import cutting_proxy
 from tests.support.installation import ACMEPROXY
 from tests.support.settings_file import secret_file, write
 from tests.support.valkey import ask
@@ -157,6 +158,37 @@ async def test_what_cannot_be_used_ends_6_and_whom_nobody_knows_3(clinic: Clinic
     code, _, err = await clinic.doctor()
     assert code == 6
     assert "rolle_id" in err
+
+
+async def test_a_login_that_all_share_and_that_may_do_everything_fails_for_each(clinic: Clinic) -> None:
+    text = clinic.settings.read_text()
+    for ward in clinic.wards:
+        head, _, tail = text.partition(f"[tenants.{ward.name}.vault.login]\n")
+        text = head + tail.partition("\n")[2].partition("\n")[2]
+    clinic.settings.write_text(text)
+    code, out, _ = await clinic.doctor("--json", "--tenant", "alpha")
+    found = [(one["level"], one["text"]) for one in counted(out)["findings"] if one["level"] != "PASS"]
+    assert code == 1
+    assert found == [
+        ("WARN", "beta log in with the same: who steals one token signs for all of them"),
+        ("FAIL", "it is a root token, which may do everything (INV-14)"),
+    ]
+
+
+async def test_a_sealed_vault_ends_1_with_the_command_that_opens_it(clinic: Clinic) -> None:
+    await clinic.alpha.root("PUT", "sys/seal", namespace="")
+    code, out, _ = await clinic.doctor("--json")
+    [sealed] = [one for one in counted(out)["findings"] if one["text"] == "OpenBao 2.7.2 is sealed"]
+    assert (code, sealed["level"], sealed["mend"]) == (1, "FAIL", "bao operator unseal")
+
+
+async def test_what_takes_long_is_told_meanwhile(clinic: Clinic) -> None:
+    async with cutting_proxy(clinic.alpha.server.port) as proxy:
+        proxy.delay(b"GET /v1/sys/health", 3)
+        code, out, err = await clinic.doctor(BAO_ADDR=f"http://127.0.0.1:{proxy.port}")
+    assert "looking at vault ...\n" in err
+    assert "looking at" not in out
+    assert code == 0
 
 
 @pytest.mark.parametrize("word", ["--json", "--tenant", "acmeproxy-reader", "docs/doctor.md"])

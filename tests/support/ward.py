@@ -134,7 +134,7 @@ class Ward(msgspec.Struct, frozen=True):
                 commands=Commands("bao", self.namespace),
                 anchors=parts.get("anchors", anchors),
                 address=self.server.address,
-                public_url=PUBLIC_URL,
+                aia_url=PUBLIC_URL,
                 signing=parts.get("signing", VaultPlace("pki", "none", "admin")),
                 clock=parts.get("clock", utc_now),
             )

@@ -145,7 +145,7 @@ def _pointers(case: Case, subject: str, leaf: x509.Certificate) -> Sequence[Find
     if into:
         text = f"it sends those who check it into Vault: {into[0]}"
         return (warned(subject, text, urls_command(case)),)
-    front = f"{case.public_url}/pki/"
+    front = f"{case.aia_url}/pki/"
     away = [url for url in urls if not url.startswith(front)]
     if away:
         text = f"it names addresses that are not below acmeproxy's own {front}: {away[0]}"

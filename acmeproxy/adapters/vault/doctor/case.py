@@ -36,9 +36,10 @@ class Use(msgspec.Struct, frozen=True):
 class Case(msgspec.Struct, frozen=True):
     """Everything that the checks of one tenant share.
 
-    `strangers` are the places of tenants that log in as somebody else; `anchors` are DER; `reader` is the
-    login that may read the mounts' configuration, where there is one; `elsewhere` is the tenant's own login,
-    asking in another namespace, and `above` the reader in that of the signing CA, whose place `signing` is.
+    `strangers` are the places of tenants that log in as somebody else. `own` is the tenant's login, and
+    `elsewhere` the same in another namespace; `reader` is the login that may read the mounts' configuration,
+    where there is one, and `above` the same at `signing`, the place of the signing CA. `anchors` are DER;
+    `address` is Vault's, and `aia_url` that of acmeproxy's PKI front.
     """
 
     tenant: Tenant
@@ -52,7 +53,7 @@ class Case(msgspec.Struct, frozen=True):
     commands: Commands
     anchors: tuple[bytes, ...]
     address: str
-    public_url: str
+    aia_url: str
     signing: VaultPlace
     clock: Clock
 

@@ -116,7 +116,7 @@ def cluster_command(case: Case) -> str:
     """Return how to tell the mount its own address, and the one for certificates."""
     namespace = f"{case.namespace}/" if case.namespace else ""
     path = f"{case.address.rstrip('/')}/v1/{namespace}{case.mount}"
-    aia = f"{case.public_url}/pki/{case.tenant.name}"
+    aia = f"{case.aia_url}/pki/{case.tenant.name}"
     return case.commands.write(f"{case.mount}/config/cluster", path=path, aia_path=aia)
 
 

@@ -52,7 +52,8 @@ async def examine(case: Case, use: Use) -> Sequence[Finding]:
         text = "it is not there, or neither the tenant's token nor vault.login may read it"
         return (failed(subject, text, "acmeproxy vault apply"),)
     found = [*evaluate(case, use, role), *await _issuer(case, use, role)]
-    return or_passed(found, subject, "it signs the order's names, stored, and no more than the tenant may")
+    kept = "kept in the store" if use.store else "kept by acmeproxy alone"
+    return or_passed(found, subject, f"it signs the order's names and no others, {kept}")
 
 
 def evaluate(case: Case, use: Use, role: Mapping[str, Any]) -> Sequence[Finding]:

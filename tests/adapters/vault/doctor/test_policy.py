@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from acmeproxy.adapters.vault.doctor import examination
 from acmeproxy.adapters.vault.doctor.case import Use
 from acmeproxy.core.tenant import VaultPlace
 from acmeproxy.services.findings import Finding, Level
@@ -174,6 +175,19 @@ async def test_a_mount_that_two_tenants_share_is_warned_of(ward: Ward) -> None:
         "another tenant has the same mount, and a revocation right is mount-wide",
         f"set tenants.{ward.name}.vault.mount to one of its own",
     )
+
+
+async def test_a_login_that_two_tenants_share_is_warned_of(ward: Ward) -> None:
+    async with ward.case() as case:
+        found = await examination.examine(case, ("beta", "gamma"), lambda _: None)
+    assert [one for one in found if one.level is not Level.PASS] == [
+        Finding(
+            Level.WARN,
+            f"tenant {ward.name}: login",
+            "beta, gamma log in with the same: who steals one token signs for all of them",
+            f"set tenants.{ward.name}.vault.login to an AppRole of its own",
+        )
+    ]
 
 
 async def test_a_token_that_cannot_be_asked_what_it_may_is_warned_of(ward: Ward) -> None:
