@@ -14,7 +14,7 @@ from acmeproxy.adapters.clock import utc_now
 from acmeproxy.adapters.redis import examination as redis_examination
 from acmeproxy.adapters.redis.connection import Durability
 from acmeproxy.adapters.vault.client import Gate
-from acmeproxy.adapters.vault.connection import AppRoleLogin, VaultConnection
+from acmeproxy.adapters.vault.connection import AppRoleLogin, Secret, TokenLogin, VaultConnection
 from acmeproxy.adapters.vault.doctor import examination, server
 from acmeproxy.adapters.vault.doctor.bare import BareClient
 from acmeproxy.adapters.vault.doctor.case import Case, Use
@@ -124,7 +124,7 @@ def _case(
 
     bare = BareClient(connection, gate, utc_now)
     stack.callback(bare.close)
-    reading = _reading(given, connection)
+    reading = _reading(given, tenant.name, connection)
     above = given.vault.namespace
     return Case(
         tenant=tenant,
@@ -152,11 +152,19 @@ def _bare(stack: AsyncExitStack, connection: VaultConnection) -> BareClient:
     return bare
 
 
-def _reading(given: settings.Settings, connection: VaultConnection) -> VaultConnection | None:
-    """Return the connection of who reads the mounts' configuration, if `vault.login` is complete."""
-    if given.vault.login.missing:
+def _reading(given: settings.Settings, name: str, connection: VaultConnection) -> VaultConnection | None:
+    """Return the connection of who reads the mounts' configuration: `vault.login`, its token before all else.
+
+    A tenant that has no login of its own reads as itself anyway.
+    """
+    shared = given.vault.login
+    login: TokenLogin | AppRoleLogin
+    if shared.token is not None:
+        login = TokenLogin(Secret(shared.token.get_secret_value()))
+    elif shared.missing or given.tenants[name].vault.login is None:
         return None
-    login = serving.login_of(given.vault.login)
+    else:
+        login = serving.login_of(shared)
     if isinstance(login, AppRoleLogin):
         login = msgspec.structs.replace(login, namespace=given.vault.namespace)
     return msgspec.structs.replace(connection, login=login)

@@ -51,6 +51,7 @@ async def _all(case: Case, found: list[Finding], progress: Progress) -> None:
     found += told
     if known is None:
         return
+    found += await token.reader(case)
     progress(case.about("policy"))
     found += await policy.examine(case, known)
     progress(case.about("roles"))

@@ -1,10 +1,11 @@
 """The mount: no lid on lifetimes, a store that is tidied, and addresses that work."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
-from acmeproxy.adapters.vault.doctor.case import Case, asked
+from acmeproxy.adapters.vault.doctor.case import Case, UnansweredError, asked
 from acmeproxy.adapters.vault.doctor.commands import hours
 from acmeproxy.services.findings import Finding, failed, or_passed, warned
 
@@ -61,11 +62,13 @@ async def _lid_above(case: Case) -> Sequence[Finding]:
     place = case.signing
     if case.above is None or (place.namespace, place.mount) == (case.namespace, case.mount):
         return ()
-    answer = await asked(case.above, "get", f"sys/internal/ui/mounts/{place.mount}")
-    longest = _longest(answer.data)
-    if longest is None:
-        tune = await asked(case.above, "get", f"sys/mounts/{place.mount}/tune")
-        longest = _longest({"config": tune.data})
+    longest = None
+    with suppress(UnansweredError):
+        answer = await asked(case.above, "get", f"sys/internal/ui/mounts/{place.mount}")
+        longest = _longest(answer.data)
+        if longest is None:
+            tune = await asked(case.above, "get", f"sys/mounts/{place.mount}/tune")
+            longest = _longest({"config": tune.data})
     if longest != _UNTUNED:
         return ()
     where = f"mount {place.mount}" + (f" in {place.namespace}" if place.namespace else "")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from acmeproxy.adapters.vault.doctor.case import Case
+from acmeproxy.adapters.vault.doctor.case import Case, UnansweredError, asked
 from acmeproxy.services.findings import Finding, failed, or_passed, warned
 
 #: A token that nobody thought about lives for the server's default of 32 days.
@@ -46,6 +46,23 @@ async def examine(case: Case) -> tuple[Token | None, Sequence[Finding]]:
     kept = f"renewable, ttl {timedelta(seconds=ttl)}" if renewable else f"ttl {timedelta(seconds=ttl)}"
     policies = ", ".join(token.policies)
     return token, or_passed(found, subject, f"it works: {kept}, policies {policies}")
+
+
+async def reader(case: Case) -> Sequence[Finding]:
+    """See that who shall read the configuration can: else what is told as unseen would mislead."""
+    if case.reader is None:
+        return ()
+    try:
+        answer = await asked(case.reader, "get", "auth/token/lookup-self")
+    except UnansweredError as error:
+        reason = str(error)
+    else:
+        if answer.status == HTTPStatus.OK:
+            return ()
+        reason = answer.reason
+    text = f"vault.login, which should read the configuration, does not work: {reason}"
+    mend = case.commands.at(case.signing.namespace).run("token", "create", rest=("-policy=acmeproxy-reader",))
+    return (warned(case.about("reader"), text, mend),)
 
 
 def _token(data: dict[str, Any], namespace: str) -> Token:

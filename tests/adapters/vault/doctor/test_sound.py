@@ -56,3 +56,15 @@ async def test_without_a_reader_what_cannot_be_seen_is_told_with_the_command_tha
             f"{again}, which may read pki/config/crl",
         ),
     ]
+
+
+async def test_a_reader_that_cannot_log_in_is_told_beside_what_it_does_not_see(ward: Ward) -> None:
+    found = await ward.faults(reading="no-token-at-all")
+    assert found[0] == Finding(
+        Level.WARN,
+        f"tenant {ward.name}: reader",
+        "vault.login, which should read the configuration, does not work: "
+        "the login did not work: Vault answered 403 'permission denied'",
+        "bao token create -namespace=admin -policy=acmeproxy-reader",
+    )
+    assert [one.subject.partition(": ")[2] for one in found[1:]] == ["mount pki", "revocation pki"]
