@@ -128,7 +128,7 @@ def _case(
     above = given.vault.namespace
     return Case(
         tenant=tenant,
-        uses=_uses(tenant),
+        uses=uses(tenant),
         strangers=_strangers(given, tenant.name),
         own=logged_in(connection),
         elsewhere=lambda namespace: logged_in(msgspec.structs.replace(connection, namespace=namespace)),
@@ -170,14 +170,14 @@ def _reading(given: settings.Settings, name: str, connection: VaultConnection) -
     return msgspec.structs.replace(connection, login=login)
 
 
-def _uses(tenant: Tenant) -> tuple[Use, ...]:
+def uses(tenant: Tenant) -> tuple[Use, ...]:
     """Return the roles that a tenant's certificates are signed with, each once, with the most asked of it."""
-    uses: dict[VaultPlace, Use] = {}
+    found: dict[VaultPlace, Use] = {}
     for one in [_use(tenant, profile) for profile in tenant.profiles] or [Use(tenant.vault, tenant.lifetime)]:
-        known = uses.get(one.place, one)
+        known = found.get(one.place, one)
         keys = tuple(dict.fromkeys((*known.keys, *one.keys))) if known.keys and one.keys else ()
-        uses[one.place] = Use(one.place, max(known.lifetime, one.lifetime), keys, known.store or one.store)
-    return tuple(uses.values())
+        found[one.place] = Use(one.place, max(known.lifetime, one.lifetime), keys, known.store or one.store)
+    return tuple(found.values())
 
 
 def _use(tenant: Tenant, profile: Profile) -> Use:

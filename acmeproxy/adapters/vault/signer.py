@@ -28,7 +28,7 @@ from acmeproxy.services.ports import Signed, SigningDeferredError, SigningUncert
 
 _LOG: Final = structlog.get_logger()
 MAX_IN_FLIGHT: Final = 8
-_INTENT_HEADER: Final = "X-Acmeproxy-Intent"
+INTENT_HEADER: Final = "X-Acmeproxy-Intent"
 
 
 class VaultSigner:
@@ -71,7 +71,7 @@ class VaultSigner:
                 sign_path(tenant.vault),
                 body=sign_request(intent),
                 # Ties this request to the intent where Vault's audit log is told to show the header.
-                headers={_INTENT_HEADER: intent.id},
+                headers={INTENT_HEADER: intent.id},
             )
         except UnsentError as error:
             raise SigningDeferredError(f"the request did not leave: {error}") from None

@@ -10,6 +10,7 @@ from cryptography import x509
 from acmeproxy.adapters.vault import chain
 from acmeproxy.adapters.vault.doctor.case import Case, UnansweredError
 from acmeproxy.adapters.vault.doctor.names import below
+from acmeproxy.core.unreadable import UNREADABLE
 from acmeproxy.services.findings import Finding, failed, or_passed, warned
 
 _SOON: Final = timedelta(days=90)
@@ -32,10 +33,14 @@ async def examine(case: Case, reference: str) -> Sequence[Finding]:
         text = f"the mount has no such issuer (Vault answered {heard.status})"
         return (failed(subject, text, "acmeproxy vault apply"),)
     full = (own, *(one for one in above if one != own))
+    try:
+        bounds = [*_path_length(case, subject, own), *_constraints(case, subject, own)]
+    except UNREADABLE:
+        mend = f"acmeproxy vault rotate {case.tenant.name}"
+        bounds = [failed(subject, "its extensions cannot be read", mend)]
     found = [
         *await _complete(case, subject, full),
-        *_path_length(case, subject, own),
-        *_constraints(case, subject, own),
+        *bounds,
         *_left(case, subject, full),
         *await _settings(case, subject, path),
     ]

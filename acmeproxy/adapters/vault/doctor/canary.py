@@ -21,13 +21,14 @@ from acmeproxy.adapters.vault.doctor.names import canary_name
 from acmeproxy.adapters.vault.doctor.revocation import Pair
 from acmeproxy.adapters.vault.doctor.role import takes
 from acmeproxy.adapters.vault.place import sign_path
-from acmeproxy.adapters.vault.signer import read_signed, sign_request
+from acmeproxy.adapters.vault.signer import INTENT_HEADER, read_signed, sign_request
 from acmeproxy.adapters.vault.store import Store
 from acmeproxy.adapters.vault.transport import LostError, UnsentError
 from acmeproxy.core.identifier import Identifier, IdentifierType
 from acmeproxy.core.inspection import MismatchError, inspect, serial_text
 from acmeproxy.core.jwk import spki_sha256
 from acmeproxy.core.order import Intent
+from acmeproxy.core.unreadable import UNREADABLE
 from acmeproxy.services.findings import Finding, failed, or_passed, warned
 from acmeproxy.services.ports import Signed, SigningDeferredError
 
@@ -39,6 +40,8 @@ _CURVES: Final[Mapping[str, ec.EllipticCurve]] = {
     "P-384": ec.SECP384R1(),
     "P-521": ec.SECP521R1(),
 }
+#: What a role that nobody may read is taken for: its refusal will tell.
+_UNSEEN: Final[Mapping[str, Any]] = {"allow_subdomains": True}
 _Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
@@ -49,17 +52,18 @@ class Flown(msgspec.Struct, frozen=True):
     revoked: Pair | None = None
 
 
-async def examine(case: Case, use: Use, role: Mapping[str, Any]) -> Flown:
+async def examine(case: Case, use: Use, role: Mapping[str, Any] | None) -> Flown:
     """Have a canary signed with the tenant's own token, look at it, and revoke it whatever was seen."""
     subject = case.about(f"canary {sign_path(use.place)}")
+    role = _UNSEEN if role is None else role
     name = canary_name(case, role)
     if name is None:
         text = "no certificate was tried: the role signs no name that is nobody's"
         return Flown((warned(subject, text),))
     intent = _intent(case, name, role)
     try:
-        body = sign_request(intent)
-        answer = await case.own.ask("post", sign_path(use.place), body=body)
+        body, headers = sign_request(intent), {INTENT_HEADER: intent.id}
+        answer = await case.own.ask("post", sign_path(use.place), body=body, headers=headers)
     except SigningDeferredError as error:
         return Flown((failed(subject, f"it was not signed: {error}"),))
     except UnsentError as error:
@@ -121,8 +125,12 @@ def _look(case: Case, use: Use, intent: Intent, signed: Signed, answer: Answer) 
         text = f"acmeproxy would not deliver what was signed: {error}"
         found.append(failed(subject, text, "acmeproxy vault plan"))
     leaf = x509.load_der_x509_certificate(signed.leaf)
-    for extension in leaf.extensions:
-        match extension.value:
+    try:
+        extensions = [extension.value for extension in leaf.extensions]
+    except UNREADABLE:
+        return found  # Inspection has told so.
+    for extension in extensions:
+        match extension:
             case x509.KeyUsage(key_encipherment=True) | x509.KeyUsage(key_agreement=True) if not isinstance(
                 leaf.public_key(), rsa.RSAPublicKey
             ):
@@ -131,12 +139,12 @@ def _look(case: Case, use: Use, intent: Intent, signed: Signed, answer: Answer) 
                     f"{use.place.mount}/roles/{use.place.role}", key_usage="DigitalSignature"
                 )
                 found.append(failed(subject, text, mend))
-    return [*found, *_pointers(case, subject, leaf)]
+    return [*found, *_pointers(case, subject, extensions)]
 
 
-def _pointers(case: Case, subject: str, leaf: x509.Certificate) -> Sequence[Finding]:
+def _pointers(case: Case, subject: str, extensions: Sequence[x509.ExtensionType]) -> Sequence[Finding]:
     """See where it sends those who check it: clients need not, and should not, reach Vault."""
-    urls = _urls(leaf)
+    urls = _urls(extensions)
     if not urls:
         text = "it names no place for its CA, its CRL or OCSP: nobody can see whether it is revoked"
         return (warned(subject, text, urls_command(case)),)
@@ -153,10 +161,10 @@ def _pointers(case: Case, subject: str, leaf: x509.Certificate) -> Sequence[Find
     return ()
 
 
-def _urls(leaf: x509.Certificate) -> list[str]:
+def _urls(extensions: Sequence[x509.ExtensionType]) -> list[str]:
     urls: list[str] = []
-    for extension in leaf.extensions:
-        match extension.value:
+    for extension in extensions:
+        match extension:
             case x509.AuthorityInformationAccess() as access:
                 names = [description.access_location for description in access]
             case x509.CRLDistributionPoints() as points:

@@ -55,18 +55,19 @@ async def _all(case: Case, found: list[Finding], progress: Progress) -> None:
     progress(case.about("policy"))
     found += await policy.examine(case, known)
     progress(case.about("roles"))
-    for use in case.uses:
-        found += await role.examine(case, use)
+    roles = [(use, await case.see(f"{use.place.mount}/roles/{use.place.role}")) for use in case.uses]
+    for use, shown in roles:
+        found += await role.examine(case, use, shown)
     progress(case.about("issuers"))
-    for reference in dict.fromkeys(use.place.issuer or "default" for use in case.uses):
+    for reference in dict.fromkeys(role.issuer_of(use, shown) for use, shown in roles):
         found += await authority.examine(case, reference)
     progress(case.about("mount"))
     found += await mount.examine(case)
-    flown = []
-    for use in case.uses:
+    revoked = []
+    for use, shown in roles:
         progress(case.about(f"canary {use.place.mount}/{use.place.role}"))
-        shown = await case.see(f"{use.place.mount}/roles/{use.place.role}")
-        flown.append(await canary.examine(case, use, shown or {"allow_subdomains": True}))
-        found += flown[-1].findings
+        flown = await canary.examine(case, use, shown)
+        found += flown.findings
+        revoked += [flown.revoked] if flown.revoked else []
     progress(case.about("revocation"))
-    found += await revocation.examine(case, [one.revoked for one in flown if one.revoked])
+    found += await revocation.examine(case, revoked)

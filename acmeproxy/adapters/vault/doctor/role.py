@@ -39,15 +39,13 @@ _RULES: Final = (
 )
 
 
-async def examine(case: Case, use: Use) -> Sequence[Finding]:
-    """Read a role and hold it against what the tenant needs.
+async def examine(case: Case, use: Use, role: Mapping[str, Any] | None) -> Sequence[Finding]:
+    """Hold a role, `None` for one that nobody sees, against what the tenant needs.
 
     Raises:
         UnansweredError: There is no answer.
     """
-    path = f"{use.place.mount}/roles/{use.place.role}"
     subject = case.about(f"role {use.place.mount}/{use.place.role}")
-    role = await case.see(path)
     if role is None:
         text = "it is not there, or neither the tenant's token nor vault.login may read it"
         return (failed(subject, text, "acmeproxy vault apply"),)
@@ -178,11 +176,16 @@ def takes(role: Mapping[str, Any], kind: str) -> bool:
     return key_type == "any" or (key_type == "ec" and int(kind.removeprefix("P-")) >= (bits or 256))
 
 
+def issuer_of(use: Use, role: Mapping[str, Any] | None) -> str:
+    """Return the reference of the issuer that signs: the profile's, or the role's own."""
+    return use.place.issuer or str((role or {}).get("issuer_ref") or "default")
+
+
 async def _issuer(case: Case, use: Use, role: Mapping[str, Any]) -> Sequence[Finding]:
     """See that the issuer it names is there: a sign would be answered with 500."""
     if use.place.issuer:
         return ()
-    reference = str(role.get("issuer_ref") or "default")
+    reference = issuer_of(use, role)
     heard = await case.openly(f"{use.place.mount}/issuer/{reference}/json")
     if heard.members.get("data"):
         return ()

@@ -27,8 +27,8 @@ async def of_issuer(ward: Ward, **parts: Unpack[Parts]) -> list[Finding]:
     return [one for one in await ward.faults(**parts) if one.subject == subject]
 
 
-async def issued_anew(ward: Ward, *, alone: bool = False, **wish: Any) -> None:  # noqa: ANN401 - Vault's fields
-    """Give the tenant another issuing CA, which becomes the default, with its parents or alone."""
+async def issued_anew(ward: Ward, *, alone: bool = False, **wish: Any) -> str:  # noqa: ANN401 - Vault's fields
+    """Give the tenant another issuing CA, the default from now on, with its parents or alone; return its id."""
     made = await ward.root("POST", "pki/intermediate/generate/internal", {"common_name": "another CA"})
     asked = {
         "csr": made["data"]["csr"],
@@ -46,6 +46,7 @@ async def issued_anew(ward: Ward, *, alone: bool = False, **wish: Any) -> None: 
     imported = await ward.root("POST", "pki/intermediate/set-signed", {"certificate": "\n".join(pems)})
     [issuer] = [issuer for issuer, key in imported["data"]["mapping"].items() if key]
     await ward.root("POST", "pki/config/issuers", {"default": issuer})
+    return str(issuer)
 
 
 async def test_an_issuing_ca_imported_without_its_parents_fails(ward: Ward) -> None:
@@ -94,6 +95,19 @@ async def test_an_authority_that_could_sign_authorities_warns(ward: Ward) -> Non
     await issued_anew(ward, max_path_length=1)
     text = "its path length is not 0: it could sign further authorities"
     assert await ward.faults() == [rotated(ward, Level.WARN, text)]
+
+
+async def test_the_authority_that_the_role_names_is_looked_at(ward: Ward) -> None:
+    """And not the default, which may be another: after a rotation both are there."""
+    before = (await ward.root("GET", "pki/config/issuers"))["data"]["default"]
+    other = await issued_anew(ward, max_path_length=1)
+    await ward.change_role({"issuer_ref": before})
+    assert await ward.faults() == []
+    await ward.change_role({"issuer_ref": other})
+    await ward.root("POST", "pki/config/issuers", {"default": before})
+    [found] = await ward.faults()
+    assert found.subject == f"tenant {ward.name}: issuer pki/{other}"
+    assert found.text == "its path length is not 0: it could sign further authorities"
 
 
 async def test_an_authority_without_name_constraints_warns(ward: Ward) -> None:

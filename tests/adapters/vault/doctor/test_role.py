@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from acmeproxy.adapters.vault.doctor.case import Use
+from acmeproxy.adapters.vault.doctor.role import evaluate
 from acmeproxy.core.tenant import Names
 from acmeproxy.services.findings import Finding, Level
 from tests.support.ward import Parts, Ward
@@ -229,3 +230,16 @@ async def test_a_role_that_is_not_there_fails(ward: Ward) -> None:
         "it is not there, or neither the tenant's token nor vault.login may read it",
         "acmeproxy vault apply",
     )
+
+
+async def test_fields_that_hashicorp_vault_does_not_have_are_no_fault(ward: Ward) -> None:
+    """Its roles know neither a bound of not_after nor ranges of addresses (vault.md §2, §4)."""
+    shown = (await ward.root("GET", "pki/roles/acme"))["data"]
+    for field in ("not_after_bound", "allowed_ip_sans_cidr", "not_before", "not_before_bound"):
+        shown.pop(field, None)
+    names = Names(ward.tenant.names.allow, (), (ipaddress.ip_network("10.1.0.0/16"),))
+    addressed = msgspec.structs.replace(ward.tenant, names=names)
+    async with ward.case(tenant=addressed) as case:
+        assert evaluate(case, case.uses[0], {**shown, "allow_ip_sans": True}) == []
+        [found] = evaluate(case, case.uses[0], shown)
+    assert found.mend == f"bao patch -namespace=admin/{ward.name} pki/roles/acme allow_ip_sans=true"
