@@ -16,11 +16,13 @@ from acmeproxy.adapters.embedded.openbao import openbao as running_openbao
 from acmeproxy.adapters.embedded.valkey import Valkey
 from acmeproxy.adapters.embedded.valkey import valkey as running_valkey
 from acmeproxy.adapters.vault.connection import AppRoleLogin
+from tests.adapters.vault.canned_vault import canned_vault
 from tests.support.cutting_proxy import cutting_proxy
 from tests.support.installation import ACMEPROXY
+from tests.support.server_tls import server_tls
 from tests.support.settings_file import secret_file, write
 from tests.support.valkey import ask
-from tests.support.ward import PUBLIC_URL, Ward, sound_ward
+from tests.support.ward import Ward, sound_ward
 
 _WITHIN: Final = 120
 
@@ -74,17 +76,19 @@ async def clinic(tmp_path: Path) -> AsyncIterator[Clinic]:
     async with (
         running_valkey(tmp_path / "valkey", persistent=True) as valkey,
         running_openbao(tmp_path / "openbao") as server,
+        canned_vault(tls=server_tls("localhost")) as pki,
     ):
         narrow = "acmeproxy on >redis-secret ~* &* +@all -@admin -@dangerous +info"
         assert await ask(valkey, "ACL", "SETUSER", *narrow.split()) == b"+OK"
-        wards = tuple([await sound_ward(server, tmp_path / "pki", name) for name in ("alpha", "beta")])
+        front = f"https://127.0.0.1:{pki.port}"
+        wards = tuple([await sound_ward(server, tmp_path / "pki", n, front) for n in ("alpha", "beta")])
         yield Clinic(valkey, wards, settings(tmp_path, valkey, wards))
 
 
 def settings(directory: Path, valkey: Valkey, wards: tuple[Ward, ...]) -> Path:
     ward = wards[0]
     lines = [
-        f'[server]\npublic_url = "{PUBLIC_URL}"',
+        f'[server]\npublic_url = "{ward.front}"',
         f'[redis]\nurl = "redis://acmeproxy:redis-secret@127.0.0.1:{valkey.port}/0"',
         f'[vault]\naddress = "{ward.server.address}"\nnamespace = "admin"\nroots = "{ward.hierarchy.root}"',
         '[validation]\nresolver = "127.0.0.1:53"',

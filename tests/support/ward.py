@@ -30,7 +30,6 @@ from acmeproxy.services.findings import Finding, Level
 from acmeproxy.services.ports import Clock
 from tests.support.openbao import as_root
 
-PUBLIC_URL = "https://acme.example"
 _MEND_WITHIN = 20
 
 
@@ -46,6 +45,7 @@ class Parts(TypedDict, total=False):
     token: str
     reading: str | None
     address: str
+    aia_url: str
     strangers: tuple[VaultPlace, ...]
     anchors: tuple[bytes, ...]
     signing: VaultPlace
@@ -53,13 +53,14 @@ class Parts(TypedDict, total=False):
 
 
 class Ward(msgspec.Struct, frozen=True):
-    """A tenant, its server, and a directory with `bao` in it."""
+    """A tenant, its server, a directory with `bao` in it, and the address of a front that answers."""
 
     server: OpenBao
     hierarchy: Hierarchy
     name: TenantName
     directory: Path
     tenant: Tenant
+    front: str
 
     @property
     def namespace(self) -> str:
@@ -134,7 +135,7 @@ class Ward(msgspec.Struct, frozen=True):
                 commands=Commands("bao", self.namespace),
                 anchors=parts.get("anchors", anchors),
                 address=self.server.address,
-                aia_url=PUBLIC_URL,
+                aia_url=parts.get("aia_url", self.front),
                 signing=parts.get("signing", VaultPlace("pki", "none", "admin")),
                 clock=parts.get("clock", utc_now),
             )
@@ -149,7 +150,9 @@ class Ward(msgspec.Struct, frozen=True):
         return [finding for finding in await self.examined(**parts) if finding.level is not Level.PASS]
 
 
-async def sound_ward(server: OpenBao, directory: Path, name: str, *, cluster: bool = True) -> Ward:
+async def sound_ward(
+    server: OpenBao, directory: Path, name: str, front: str, *, cluster: bool = True
+) -> Ward:
     """Provision a tenant and complete what `acmeproxy dev` does without."""
     suffix = f"{name}.example"
     hierarchy = await asyncio.to_thread(
@@ -166,13 +169,13 @@ async def sound_ward(server: OpenBao, directory: Path, name: str, *, cluster: bo
     bao = directory / "bao"
     if not bao.exists():
         bao.symlink_to(get_binary_path())
-    ward = Ward(server, hierarchy, TenantName(name), directory, tenant)
+    ward = Ward(server, hierarchy, TenantName(name), directory, tenant, front)
     await ward.root("POST", "pki/config/crl", {"auto_rebuild": True, "enable_delta": True})
     tidy = {"enabled": True, "tidy_cert_store": True, "tidy_revoked_certs": True}
     await ward.root("POST", "pki/config/auto-tidy", tidy)
     places = {
         "path": f"{server.address}/v1/{place.namespace}/pki",
-        "aia_path": f"{PUBLIC_URL}/pki/{name}",
+        "aia_path": f"{front}/pki/{name}",
     }
     if cluster:
         await ward.root("POST", "pki/config/cluster", places)

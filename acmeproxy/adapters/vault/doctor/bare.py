@@ -59,12 +59,28 @@ class BareClient:
         headers = {"Accept-Encoding": "identity"}
         headers |= {"X-Vault-Namespace": namespace} if namespace else {}
         headers |= {"Content-Type": kind} if body is not None else {}
+        return await self._ask(f"{self._connection.address.rstrip('/')}/v1/{path}", headers, body)
+
+    async def visit(self, url: str) -> int:
+        """Get a URL that stands in a certificate, and return the status of the answer.
+
+        Raises:
+            UnsentError: The request did not leave.
+            LostError: There is no answer, or one that is too large.
+        """
+        return (await self._ask(url, {"Accept-Encoding": "identity"}, None)).status
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._session.close()
+
+    async def _ask(self, url: str, headers: Mapping[str, str], body: bytes | None) -> Heard:
         heard: list[Heard] = []
 
         def work(call: Call) -> Answer:
             call.enter()
             try:
-                heard.append(self._hear(path, headers, body))
+                heard.append(self._hear(url, headers, body))
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 kind = type(error).__name__
             else:
@@ -74,17 +90,13 @@ class BareClient:
         await self._gate.run(work, self._connection.deadline)
         return heard[0]
 
-    def close(self) -> None:
-        """Close the pooled connections."""
-        self._session.close()
-
-    def _hear(self, path: str, headers: Mapping[str, str], body: bytes | None) -> Heard:
+    def _hear(self, url: str, headers: Mapping[str, str], body: bytes | None) -> Heard:
         connection = self._connection
         patience = (connection.connect_timeout.total_seconds(), connection.read_timeout.total_seconds())
         asked = self._clock()
         with self._session.request(
             "GET" if body is None else "POST",
-            f"{connection.address.rstrip('/')}/v1/{path}",
+            url,
             headers=dict(headers),
             data=body,
             timeout=patience,

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 from cryptography import x509
@@ -15,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from acmeproxy.adapters.vault.client import Answer
+from acmeproxy.adapters.vault.doctor import pointers
 from acmeproxy.adapters.vault.doctor.case import Case, UnansweredError, Use
-from acmeproxy.adapters.vault.doctor.mount import urls_command
 from acmeproxy.adapters.vault.doctor.names import canary_name
 from acmeproxy.adapters.vault.doctor.revocation import Pair
 from acmeproxy.adapters.vault.doctor.role import takes
@@ -79,7 +78,7 @@ async def examine(case: Case, use: Use, role: Mapping[str, Any] | None) -> Flown
         text = f"{name} was not signed: {answer.reason}"
         return Flown((failed(subject, text, _mend(case, use, answer)),))
     try:
-        found = _look(case, use, intent, signed, answer)
+        found = await _look(case, use, intent, signed, answer)
     finally:
         unrevoked = await _revoke(case, subject, signed)
     text = f"{name} was signed, leads to the root, and is revoked"
@@ -115,7 +114,7 @@ def _key(role: Mapping[str, Any]) -> _Key:
     return rsa.generate_private_key(public_exponent=65537, key_size=max(2048, role.get("key_bits") or 0))
 
 
-def _look(case: Case, use: Use, intent: Intent, signed: Signed, answer: Answer) -> Sequence[Finding]:
+async def _look(case: Case, use: Use, intent: Intent, signed: Signed, answer: Answer) -> Sequence[Finding]:
     """Look at it as at every certificate, and at what relying parties will ask for."""
     subject = case.about(f"canary {sign_path(use.place)}")
     found = [warned(subject, f"Vault warned: {warning}") for warning in answer.warnings]
@@ -139,40 +138,7 @@ def _look(case: Case, use: Use, intent: Intent, signed: Signed, answer: Answer) 
                     f"{use.place.mount}/roles/{use.place.role}", key_usage="DigitalSignature"
                 )
                 found.append(failed(subject, text, mend))
-    return [*found, *_pointers(case, subject, extensions)]
-
-
-def _pointers(case: Case, subject: str, extensions: Sequence[x509.ExtensionType]) -> Sequence[Finding]:
-    """See where it sends those who check it: clients need not, and should not, reach Vault."""
-    urls = _urls(extensions)
-    if not urls:
-        text = "it names no place for its CA, its CRL or OCSP: nobody can see whether it is revoked"
-        return (warned(subject, text, urls_command(case)),)
-    vault = urlsplit(case.address)
-    into = [url for url in urls if urlsplit(url).netloc == vault.netloc or urlsplit(url).path[:4] == "/v1/"]
-    if into:
-        text = f"it sends those who check it into Vault: {into[0]}"
-        return (warned(subject, text, urls_command(case)),)
-    front = f"{case.aia_url}/pki/"
-    away = [url for url in urls if not url.startswith(front)]
-    if away:
-        text = f"it names addresses that are not below acmeproxy's own {front}: {away[0]}"
-        return (warned(subject, text, urls_command(case)),)
-    return ()
-
-
-def _urls(extensions: Sequence[x509.ExtensionType]) -> list[str]:
-    urls: list[str] = []
-    for extension in extensions:
-        match extension:
-            case x509.AuthorityInformationAccess() as access:
-                names = [description.access_location for description in access]
-            case x509.CRLDistributionPoints() as points:
-                names = [name for point in points for name in point.full_name or ()]
-            case _:
-                names = []
-        urls += [str(name.value) for name in names if isinstance(name, x509.UniformResourceIdentifier)]
-    return urls
+    return [*found, *await pointers.examine(case, subject, extensions)]
 
 
 async def _revoke(case: Case, subject: str, signed: Signed) -> Sequence[Finding]:

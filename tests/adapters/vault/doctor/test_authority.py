@@ -28,7 +28,7 @@ async def of_issuer(ward: Ward, **parts: Unpack[Parts]) -> list[Finding]:
 
 
 async def issued_anew(ward: Ward, *, alone: bool = False, **wish: Any) -> str:  # noqa: ANN401 - Vault's fields
-    """Give the tenant another issuing CA, the default from now on, with its parents or alone; return its id."""
+    """Give the tenant another issuing CA as its default, with its parents or alone; return its id."""
     made = await ward.root("POST", "pki/intermediate/generate/internal", {"common_name": "another CA"})
     asked = {
         "csr": made["data"]["csr"],

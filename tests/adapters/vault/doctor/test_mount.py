@@ -9,7 +9,8 @@ import pytest
 from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.vault.doctor.case import Use
 from acmeproxy.services.findings import Finding, Level
-from tests.support.ward import PUBLIC_URL, Parts, Ward, sound_ward
+from tests.adapters.vault.canned_vault import canned_vault, http_answer
+from tests.support.ward import Parts, Ward, sound_ward
 
 
 async def of_mount(ward: Ward) -> Sequence[Finding]:
@@ -97,7 +98,7 @@ def cluster(ward: Ward) -> str:
     own = f"{ward.server.address}/v1/admin/{ward.name}/pki"
     return (
         f"bao write -namespace=admin/{ward.name} pki/config/cluster path={own}"
-        f" aia_path={PUBLIC_URL}/pki/{ward.name}"
+        f" aia_path={ward.front}/pki/{ward.name}"
     )
 
 
@@ -111,10 +112,10 @@ def urls(ward: Ward) -> str:
 
 
 async def test_addresses_made_of_a_cluster_that_is_not_set_fail(
-    doctors_openbao: OpenBao, doctors_directory: Path
+    doctors_openbao: OpenBao, doctors_directory: Path, front: str
 ) -> None:
     """Signing answers 500 until it is."""
-    ward = await sound_ward(doctors_openbao, doctors_directory, "without-cluster", cluster=False)
+    ward = await sound_ward(doctors_openbao, doctors_directory, "without-cluster", front, cluster=False)
     text = "its addresses are made of the cluster's, which is not set: signing fails"
     told = wanted(ward, Level.FAIL, text, cluster(ward))
     found = await ward.faults()
@@ -147,15 +148,38 @@ async def test_addresses_that_are_not_set_warn_and_so_does_the_canary(ward: Ward
         ),
         (
             "http://pki.example/{name}",
-            "it names addresses that are not below acmeproxy's own https://acme.example/pki/: http://pki.",
+            "it names addresses that are not below acmeproxy's own {front}/pki/: http://pki.",
         ),
     ],
 )
 async def test_addresses_that_are_not_acmeproxys_own_warn(ward: Ward, aia_path: str, text: str) -> None:
-    place = {"address": ward.server.address, "name": ward.name}
+    place = {"address": ward.server.address, "name": ward.name, "front": ward.front}
     await ward.root("POST", "pki/config/cluster", {"aia_path": aia_path.format(**place)})
     [found] = await ward.faults()
     assert found.text.startswith(text.format(**place))
     assert (found.level, found.mend) == (Level.WARN, urls(ward))
     await ward.mend(found.mend)
     assert await ward.faults() == []
+
+
+async def test_documents_that_are_not_where_the_certificate_says_warn(ward: Ward) -> None:
+    async with canned_vault(http_answer(404, b"nothing")) as nothing:
+        front = f"http://127.0.0.1:{nothing.port}"
+        await ward.root("POST", "pki/config/cluster", {"aia_path": f"{front}/pki/{ward.name}"})
+        found = await ward.faults(aia_url=front)
+        issuer = (await ward.root("GET", "pki/config/issuers"))["data"]["default"]
+    place = f"{front}/pki/{ward.name}/issuer/{issuer}"
+    subject = f"tenant {ward.name}: canary pki/sign/acme"
+    assert found == [
+        Finding(
+            Level.WARN,
+            subject,
+            f"{place}/{document}, which it names, is answered with 404",
+            f"curl -sv {place}/{document}",
+        )
+        for document in ("ca", "crl")
+    ]
+    found = await ward.faults(aia_url=front)
+    assert [one.text for one in found] == [
+        f"{place}/{document}, which it names, gives no answer: ConnectionError" for document in ("ca", "crl")
+    ]
