@@ -23,7 +23,7 @@ from acmeproxy.adapters.vault.login import Login
 from acmeproxy.core.ids import TenantName
 from acmeproxy.core.tenant import Profile, Tenant, VaultPlace
 from acmeproxy.services import premises
-from acmeproxy.services.findings import Diagnosis, Finding, failed
+from acmeproxy.services.findings import Diagnosis, failed
 from acmeproxy.services.stores import StateAwayError
 from acmeproxy.settings.address import is_loopback
 from acmeproxy.wiring import serving
@@ -87,23 +87,26 @@ async def _vault(
     given: settings.Settings, tenants: Mapping[TenantName, Tenant], progress: Callable[[str], None]
 ) -> Diagnosis:
     connections = serving.vaults(given)
-    found: list[Finding] = []
     async with AsyncExitStack() as stack:
         progress("vault")
-        first = next(iter(connections.values()))
-        product, told = await server.examine(first, _bare(stack, first))
-        found += told
-        if product is None:
-            return Diagnosis(tuple(found), away=True)
+        servers = {connections[name].address: connections[name] for name in tenants}
+        told = await asyncio.gather(*(server.examine(one, _bare(stack, one)) for one in servers.values()))
+        programs = {
+            address: product.program
+            for address, (product, _) in zip(servers, told, strict=True)
+            if product is not None
+        }
+        # Of a server that is away, nothing more can be told.
         cases = [
-            (_case(stack, given, tenant, connections[name], product.program), _neighbours(given, name))
+            (_case(stack, given, tenant, connections[name], programs), _neighbours(given, name))
             for name, tenant in tenants.items()
+            if connections[name].address in programs
         ]
-        for findings in await asyncio.gather(
+        examined = await asyncio.gather(
             *(examination.examine(case, neighbours, progress) for case, neighbours in cases)
-        ):
-            found += findings
-    return Diagnosis(tuple(found))
+        )
+    found = [*(findings for _, findings in told), *examined]
+    return Diagnosis(tuple(one for findings in found for one in findings), away=len(programs) < len(servers))
 
 
 def _case(
@@ -111,7 +114,7 @@ def _case(
     given: settings.Settings,
     tenant: Tenant,
     connection: VaultConnection,
-    program: str,
+    programs: Mapping[str, str],
 ) -> Case:
     """Give a tenant clients of its own: their threads are held up by nobody else's calls."""
     gate = Gate(_IN_FLIGHT)
@@ -135,9 +138,9 @@ def _case(
         reader=logged_in(reading) if reading else None,
         above=logged_in(msgspec.structs.replace(reading, namespace=above)) if reading else None,
         bare=bare,
-        commands=Commands(program, tenant.vault.namespace),
+        commands=Commands(programs[connection.address], tenant.vault.namespace),
         anchors=tuple(serving.anchors(given).get(tenant.name, ())),
-        address=given.vault.address,
+        address=connection.address,
         aia_url=given.server.public_url,
         signing=VaultPlace(_SIGNING_MOUNT, tenant.vault.role, above),
         clock=utc_now,
@@ -167,7 +170,7 @@ def _reading(given: settings.Settings, name: str, connection: VaultConnection) -
         login = serving.login_of(shared)
     if isinstance(login, AppRoleLogin):
         login = msgspec.structs.replace(login, namespace=given.vault.namespace)
-    return msgspec.structs.replace(connection, login=login)
+    return msgspec.structs.replace(connection, address=given.vault.address, login=login)
 
 
 def uses(tenant: Tenant) -> tuple[Use, ...]:

@@ -39,6 +39,8 @@ class BareClient:
     def __init__(self, connection: VaultConnection, gate: Gate, clock: Clock) -> None:
         self._connection = connection
         self._gate = gate
+        # Of its own: whether others answer says nothing about this Vault.
+        self._elsewhere = Gate(2)
         self._clock = clock
         self._session = session(connection.ca or True, gate.places)
 
@@ -56,10 +58,12 @@ class BareClient:
             UnsentError: The request did not leave.
             LostError: It may have arrived, and there is no answer, or one that is too large.
         """
-        headers = {"Accept-Encoding": "identity"}
+        # What a listener of an agent may ask for, as hvac does.
+        headers = {"Accept-Encoding": "identity", "X-Vault-Request": "true"}
         headers |= {"X-Vault-Namespace": namespace} if namespace else {}
         headers |= {"Content-Type": kind} if body is not None else {}
-        return await self._ask(f"{self._connection.address.rstrip('/')}/v1/{path}", headers, body)
+        url = f"{self._connection.address.rstrip('/')}/v1/{path}"
+        return await self._ask(self._gate, url, headers, body)
 
     async def visit(self, url: str) -> int:
         """Get a URL that stands in a certificate, and return the status of the answer.
@@ -68,13 +72,14 @@ class BareClient:
             UnsentError: The request did not leave.
             LostError: There is no answer, or one that is too large.
         """
-        return (await self._ask(url, {"Accept-Encoding": "identity"}, None)).status
+        return (await self._ask(self._elsewhere, url, {"Accept-Encoding": "identity"}, None)).status
 
     def close(self) -> None:
         """Close the pooled connections."""
         self._session.close()
+        self._elsewhere.close()
 
-    async def _ask(self, url: str, headers: Mapping[str, str], body: bytes | None) -> Heard:
+    async def _ask(self, gate: Gate, url: str, headers: Mapping[str, str], body: bytes | None) -> Heard:
         heard: list[Heard] = []
 
         def work(call: Call) -> Answer:
@@ -87,7 +92,7 @@ class BareClient:
                 return Answer(heard[0].status)
             raise LostError(kind) if call.sent else UnsentError(kind)
 
-        await self._gate.run(work, self._connection.deadline)
+        await gate.run(work, self._connection.deadline)
         return heard[0]
 
     def _hear(self, url: str, headers: Mapping[str, str], body: bytes | None) -> Heard:

@@ -44,9 +44,9 @@ async def examine(connection: VaultConnection, bare: BareClient) -> tuple[Produc
     """Look at the server of an address, without a token and without a namespace; no product: it is away."""
     subject = f"vault {connection.address}"
     try:
-        # In a namespace OpenBao answers 400 to both.
-        health = await bare.ask("sys/health")
+        # In a namespace OpenBao answers 400 to both. The first is a 200 from a sealed server too.
         seal = await bare.ask("sys/seal-status")
+        health = await bare.ask("sys/health")
     except (UnsentError, LostError) as error:
         return None, (_away(subject, connection, str(error)),)
     product = _product(health, seal)
