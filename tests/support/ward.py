@@ -150,9 +150,7 @@ class Ward(msgspec.Struct, frozen=True):
         return [finding for finding in await self.examined(**parts) if finding.level is not Level.PASS]
 
 
-async def sound_ward(
-    server: OpenBao, directory: Path, name: str, front: str, *, cluster: bool = True
-) -> Ward:
+async def sound_ward(server: OpenBao, directory: Path, name: str, front: str) -> Ward:
     """Provision a tenant and complete what `acmeproxy dev` does without."""
     suffix = f"{name}.example"
     hierarchy = await asyncio.to_thread(
@@ -177,8 +175,7 @@ async def sound_ward(
         "path": f"{server.address}/v1/{place.namespace}/pki",
         "aia_path": f"{front}/pki/{name}",
     }
-    if cluster:
-        await ward.root("POST", "pki/config/cluster", places)
+    await ward.root("POST", "pki/config/cluster", places)
     urls = {
         "enable_templating": True,
         "issuing_certificates": "{{cluster_aia_path}}/issuer/{{issuer_id}}/ca",
