@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from acmeproxy import __version__
-from acmeproxy.cli import accounts, certificates, config, demo, dev, eab, explain, serve, vault
+from acmeproxy.cli import accounts, certificates, config, demo, dev, doctor, eab, explain, serve, vault
 from acmeproxy.cli.exits import LEGEND
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command(epilog=dev.EPILOG)(demo.demo)
 app.command(epilog=dev.EPILOG)(dev.dev)
 app.command(epilog=LEGEND)(serve.serve)
+app.command(epilog=doctor.EPILOG)(doctor.doctor)
 app.command(epilog=LEGEND)(explain.explain)
 app.add_typer(config.app)
 app.add_typer(eab.app)

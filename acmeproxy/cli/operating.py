@@ -33,15 +33,24 @@ def settings_of(config: Path | None, tenant: str) -> "Settings":
     Raises:
         typer.Exit: With the mistakes, or the tenants that there are, told.
     """
-    from acmeproxy.settings import SettingsError, load  # noqa: PLC0415 - help needs none of it
-
-    try:
-        given = load(config, os.environ)
-    except SettingsError as error:
-        leave(CONFIG, "\n".join(str(mistake) for mistake in error.mistakes))
+    given = any_settings(config)
     if tenant not in given.tenants:
         leave(NOT_FOUND, f"There is no tenant {tenant}: the settings have {', '.join(given.tenants)}.")
     return given
+
+
+def any_settings(config: Path | None) -> "Settings":
+    """Load the settings.
+
+    Raises:
+        typer.Exit: With the mistakes told.
+    """
+    from acmeproxy.settings import SettingsError, load  # noqa: PLC0415 - help needs none of it
+
+    try:
+        return load(config, os.environ)
+    except SettingsError as error:
+        leave(CONFIG, "\n".join(str(mistake) for mistake in error.mistakes))
 
 
 def operate(given: "Settings", act: Callable[["Administration"], Awaitable[T]]) -> T:

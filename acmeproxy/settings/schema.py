@@ -126,10 +126,19 @@ class Settings(BaseSettings):
     def login(self, tenant: str) -> LoginSettings:
         """Return how to log in for a tenant: as itself, or as everybody; its mount as Vault has it."""
         own = self.tenants[tenant].vault
-        login = own.login or self.vault.login
+        return self._laid_out(own.login or self.vault.login, own.namespace)
+
+    def reader_login(self) -> LoginSettings:
+        """Return how to log in, above the tenants, as who reads what all of them rely on."""
+        login = self._laid_out(self.vault.login, "")
+        if not login.mount or login.namespace is not None or self.vault.layout == "paths":
+            return login
+        return login.model_copy(update={"namespace": self.vault.namespace})
+
+    def _laid_out(self, login: LoginSettings, namespace: str) -> LoginSettings:
         if not login.mount or self.vault.layout == "namespaces":
             return login
-        above = self.vault.at(own.namespace)[1] if login.namespace is None else login.namespace
+        above = self.vault.at(namespace)[1] if login.namespace is None else login.namespace
         mount = "/".join(filter(None, (above, login.mount)))
         return login.model_copy(update={"mount": mount, "namespace": None})
 

@@ -81,14 +81,14 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
         SettingsError: A worker lacks what it needs to log in to Vault.
     """
     async with AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(_state(given))
+        connection = await stack.enter_async_context(state(given))
         metrics = telemetry.metrics(__version__)
         signer = None
         if role is not Role.WEB:
             given.require_credentials()
             limit = given.vault.max_in_flight
             heard = breaker_gauge(metrics)
-            signer = await stack.enter_async_context(VaultSigner(_vaults(given), limit, heard))
+            signer = await stack.enter_async_context(VaultSigner(vaults(given), limit, heard))
         serving = _Serving(connection, signer)
         chores: list[Callable[[], Coroutine[None, None, None]]] = []
         app = runner = None
@@ -112,7 +112,7 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
 @asynccontextmanager
 async def administration(given: settings.Settings) -> AsyncIterator[Administration]:
     """Put together what operators' commands need."""
-    async with _state(given) as connection:
+    async with state(given) as connection:
         accounts = RedisAccounts(connection, utc_now)
         yield Administration(accounts, RedisEabKeys(connection), utc_now)
 
@@ -120,7 +120,7 @@ async def administration(given: settings.Settings) -> AsyncIterator[Administrati
 @asynccontextmanager
 async def certificates(given: settings.Settings) -> AsyncIterator[Certificates]:
     """Put together what operators' commands need of issued certificates."""
-    async with _state(given) as connection:
+    async with state(given) as connection:
         yield Certificates(RedisLedger(connection, utc_now), RedisCampaigns(connection), utc_now)
 
 
@@ -150,7 +150,8 @@ class _Serving:
         return await self._signer.health(_PROBE_PATIENCE) if self._signer else {}
 
 
-def _state(given: settings.Settings) -> AbstractAsyncContextManager[Connection]:
+def state(given: settings.Settings) -> AbstractAsyncContextManager[Connection]:
+    """Open the state store; nothing is sent before the first use."""
     password = given.redis.password
     return connect(
         given.redis.url.get_secret_value(),
@@ -223,7 +224,7 @@ def _runner(
         ledger,
         signer,
         utc_now,
-        anchors=_anchors(given),
+        anchors=anchors(given),
         settling=given.vault.max_request_duration + given.vault.timeout,
     )
     retries = Retries(given.validation.attempts, given.validation.retry_delay)
@@ -244,7 +245,8 @@ def _runner(
     return Runner(queue, dispatch, tenants=tenants)
 
 
-def _vaults(given: settings.Settings) -> Mapping[TenantName, VaultConnection]:
+def vaults(given: settings.Settings) -> Mapping[TenantName, VaultConnection]:
+    """Return every tenant's way to Vault."""
     vault = given.vault
     return {
         name: VaultConnection(
@@ -261,7 +263,8 @@ def _vaults(given: settings.Settings) -> Mapping[TenantName, VaultConnection]:
     }
 
 
-def _anchors(given: settings.Settings) -> Mapping[TenantName, Sequence[bytes]]:
+def anchors(given: settings.Settings) -> Mapping[TenantName, Sequence[bytes]]:
+    """Return every tenant's roots in DER; without any, certificates are only held against their own chain."""
     if given.vault.roots is None:
         return {}
     roots = x509.load_pem_x509_certificates(given.vault.roots.read_bytes())

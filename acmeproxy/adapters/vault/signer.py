@@ -34,7 +34,7 @@ from acmeproxy.services.ports import Signed, SigningDeferredError, SigningUncert
 _LOG: Final = structlog.get_logger()
 MAX_IN_FLIGHT: Final = 8
 _HEALTH: Final = timedelta(seconds=15)
-_INTENT_HEADER: Final = "X-Acmeproxy-Intent"
+INTENT_HEADER: Final = "X-Acmeproxy-Intent"
 
 
 class VaultSigner:
@@ -82,15 +82,15 @@ class VaultSigner:
             answer = await login.ask(
                 "post",
                 sign_path(tenant.vault),
-                body={**_request(intent), **extra},
+                body={**sign_request(intent), **extra},
                 # Ties this request to the intent where Vault's audit log is told to show the header.
-                headers={_INTENT_HEADER: intent.id},
+                headers={INTENT_HEADER: intent.id},
             )
         except UnsentError as error:
             raise SigningDeferredError(f"the request did not leave: {error}", error.retry_after) from None
         except LostError as error:
             raise SigningUncertainError(f"the answer was lost: {error}") from None
-        signed = _signed(answer)
+        signed = read_signed(answer)
         if signed is None:
             if extra and metadata.refused(tenant.vault, answer):
                 raise SigningDeferredError(answer.reason)
@@ -180,7 +180,7 @@ class VaultSigner:
         return self._logins[tenant.name]
 
 
-def _request(intent: Intent) -> dict[str, Any]:
+def sign_request(intent: Intent) -> dict[str, Any]:
     """Ask for the order's names, whatever the request of the client says; it gives its key."""
     csr = x509.load_der_x509_csr(intent.csr).public_bytes(Encoding.PEM).decode()
     return {
@@ -205,7 +205,8 @@ def _joined(intent: Intent, kind: IdentifierType) -> str:
     return ",".join(name.value for name in intent.names if name.type is kind)
 
 
-def _signed(answer: Answer) -> Signed | None:
+def read_signed(answer: Answer) -> Signed | None:
+    """Return the certificate of an answer to a sign, `None` if there is none."""
     if answer.status != HTTPStatus.OK or answer.data is None:
         return None
     leaf = chain.parse(answer.data.get("certificate"))

@@ -1,0 +1,125 @@
+"""What the tenant logs in with: that it works, lasts, and is nobody's master key."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+
+from acmeproxy.adapters.vault.doctor.case import Case, UnansweredError, asked
+from acmeproxy.services.findings import Finding, failed, or_passed, warned
+
+#: A token that nobody thought about lives for the server's default of 32 days.
+_LONG: Final = timedelta(days=31)
+
+
+class Token(msgspec.Struct, frozen=True):
+    """What a token tells of itself; `namespace` is its own, `mount` and `role` where the login was."""
+
+    policies: tuple[str, ...]
+    namespace: str
+    mount: str = ""
+    role: str = ""
+    root: bool = False
+
+
+async def examine(case: Case) -> tuple[Token | None, Sequence[Finding]]:
+    """Log in and look the token up.
+
+    Raises:
+        UnansweredError: The login does not work, or there is no answer.
+    """
+    subject = case.about("login")
+    answer = await case.ask("get", "auth/token/lookup-self")
+    if answer.status != HTTPStatus.OK or answer.data is None:
+        mend = _recreated(case)
+        return None, (failed(subject, f"its token does not work: {answer.reason}", mend),)
+    data = answer.data
+    token = _token(data, case.namespace)
+    ttl, renewable = _whole(data.get("ttl")), data.get("renewable") is True
+    found = [
+        *_of_root(case, subject, token),
+        *_uses(case, subject, token, _whole(data.get("num_uses"))),
+        *([] if token.root else _lifetime(case, subject, token, ttl, renewable=renewable)),
+    ]
+    kept = f"renewable, ttl {timedelta(seconds=ttl)}" if renewable else f"ttl {timedelta(seconds=ttl)}"
+    policies = ", ".join(token.policies)
+    return token, or_passed(found, subject, f"it works: {kept}, policies {policies}")
+
+
+async def reader(case: Case) -> Sequence[Finding]:
+    """See that who shall read the configuration can: else what is told as unseen would mislead."""
+    if case.reader is None:
+        return ()
+    try:
+        answer = await asked(case.reader, "get", "auth/token/lookup-self")
+    except UnansweredError as error:
+        reason = str(error)
+    else:
+        if answer.status == HTTPStatus.OK:
+            return ()
+        reason = answer.reason
+    text = f"vault.login, which should read the configuration, does not work: {reason}"
+    mend = case.commands.at(case.signing.namespace).run("token", "create", rest=("-policy=acmeproxy-reader",))
+    return (warned(case.about("reader"), text, mend),)
+
+
+def _token(data: dict[str, Any], namespace: str) -> Token:
+    policies = {*_strings(data.get("policies")), *_strings(data.get("identity_policies"))}
+    own = data.get("namespace_path")
+    meta = data.get("meta")
+    path = str(data.get("path") or "")
+    login = path.startswith("auth/") and path.endswith("/login")
+    return Token(
+        policies=tuple(sorted(policies)),
+        # Without one, the server has no namespaces, or it is a token of the topmost.
+        namespace=own.strip("/") if isinstance(own, str) else "" if "root" in policies else namespace,
+        mount=path.removeprefix("auth/").removesuffix("/login") if login else "",
+        role=str(meta.get("role_name") or "") if isinstance(meta, dict) else "",
+        root="root" in policies,
+    )
+
+
+def _of_root(case: Case, subject: str, token: Token) -> Sequence[Finding]:
+    if not token.root:
+        return ()
+    return (failed(subject, "it is a root token, which may do everything (INV-14)", _recreated(case)),)
+
+
+def _uses(case: Case, subject: str, token: Token, uses: int) -> Sequence[Finding]:
+    if not uses:
+        return ()
+    text = f"its token dies after {uses} more calls (num_uses): every sign counts as one"
+    if token.mount and token.role:
+        path = f"auth/{token.mount}/role/{token.role}"
+        return (failed(subject, text, case.commands.at(token.namespace).write(path, token_num_uses=0)),)
+    return (failed(subject, text, _recreated(case)),)
+
+
+def _lifetime(case: Case, subject: str, token: Token, seconds: int, *, renewable: bool) -> Sequence[Finding]:
+    ttl = timedelta(seconds=seconds)
+    if not seconds:
+        text = "its token never ends: who steals it has it for ever"
+        return (warned(subject, text, _recreated(case)),)
+    if not renewable and not token.mount:
+        text = f"its token ends in {ttl} and cannot be renewed"
+        return (failed(subject, text, _recreated(case)),)
+    if ttl > _LONG:
+        text = f"its token lives for {ttl}: an hour and renewal would do"
+        return (warned(subject, text, _recreated(case)),)
+    return ()
+
+
+def _recreated(case: Case) -> str:
+    return case.commands.run(
+        "token", "create", rest=("-policy=acmeproxy", "-period=1h", "-orphan", "-field=token")
+    )
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _strings(value: object) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
