@@ -133,7 +133,7 @@ class _Adapter(HTTPAdapter):
 class _Session(requests.Session):
     """Sends a request as it is given: nothing of the environment, no cookie, no redirect, no hook.
 
-    requests itself spends more time on putting settings of three places together than on sending.
+    Putting settings of three places together, which requests does, is a quarter of its work.
     """
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
