@@ -156,7 +156,7 @@ class _Session(requests.Session):
         cert: object,
     ) -> dict[str, Any]:
         given = self.verify if verify is None else verify
-        return {"proxies": {}, "stream": bool(stream), "verify": given, "cert": cert}
+        return {"proxies": {}, "stream": bool(stream), "verify": given, "cert": cert or self.cert}
 
     def send(self, request: requests.PreparedRequest, **settings: Any) -> requests.Response:  # noqa: ANN401 - likewise
         settings.pop("allow_redirects", None)
