@@ -25,6 +25,8 @@ from tests.support.proxy import Proxy, hosted
 from tests.support.waiting import plan_of_two, ready, serves
 
 SIGN = ("/sign/acme", "admin/alpha")
+#: The other proxy of this module must not take the jobs of one that is patient.
+ALONE = 2
 #: Nothing was signed, and it is known: the order waits.
 DEFERRED: dict[str, Fault] = {
     "a quota": says(429, {"errors": ['request path "pki/sign/acme": rate limit quota exceeded']}),
@@ -111,7 +113,7 @@ async def test_a_tenant_whose_orders_all_hang_does_not_hold_the_others_up(
 ) -> None:
     """TEN-06, VLT-05, INV-9: more orders than Vault has places, and a deadline that never comes."""
     plan = plan_of_two(vault.port, hierarchy, name_server)
-    patient = replace(plan, more={**plan.more, "vault": "timeout = 60\n"})
+    patient = replace(plan, more={**plan.more, "vault": "timeout = 60\n"}, database=ALONE)
     async with launch(patient) as patiently:
         hanging = [await ready(patiently, f"h{number}.alpha.example") for number in range(10)]
         vault.spoil(hangs(), *SIGN)

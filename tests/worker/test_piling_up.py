@@ -1,4 +1,4 @@
-"""The same job enqueued again while it waits for a place is one job (TEN-06)."""
+"""A job enqueued again while it waits is one job, and one tenant does not fill the worker (TEN-06)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,9 +10,11 @@ from acmeproxy.services.queue import Delivery
 from acmeproxy.worker.runner import Runner
 from tests.support.eventually import eventually
 
+ALPHA, BETA = TenantName("alpha"), TenantName("beta")
 
-def job(subject: str) -> Job:
-    return Job(JobKind.ISSUE, TenantName("alpha"), AccountId("0" * 33), subject)
+
+def job(subject: str, tenant: TenantName = ALPHA) -> Job:
+    return Job(JobKind.ISSUE, tenant, AccountId("0" * 33), subject)
 
 
 class Piling:
@@ -77,3 +79,33 @@ async def test_entries_for_a_job_that_waits_are_taken_off_at_once() -> None:
         runner.drain()
     assert dispatch.done == ["first", "again"]
     assert len(queue.finished) == 51
+
+
+async def test_a_tenant_whose_jobs_all_last_leaves_places_to_the_others() -> None:
+    """TEN-06, INV-9: of two places it has one, whoever comes first."""
+    queue = Piling(job("first"), job("again"), times=0)
+    queue.left = [*(job(f"slow {number}") for number in range(4)), job("quick", BETA)]
+    done: list[str] = []
+    go_on = asyncio.Event()
+
+    async def dispatch(one: Job) -> None:
+        if one.tenant == ALPHA:
+            await go_on.wait()
+        done.append(one.subject)
+
+    anything: Any = dispatch
+    runner = Runner(queue, anything, {JobKind.ISSUE: 2}, (ALPHA, BETA))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(runner.run())
+
+        async def all_but_the_slow() -> bool:
+            return done == ["quick"]
+
+        await eventually(all_but_the_slow)
+        go_on.set()
+
+        async def all_of_them() -> bool:
+            return len(done) == 5
+
+        await eventually(all_of_them)
+        runner.drain()

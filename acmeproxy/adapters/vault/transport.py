@@ -133,7 +133,7 @@ class _Adapter(HTTPAdapter):
 class _Session(requests.Session):
     """Sends a request as it is given: nothing of the environment, no cookie, no redirect, no hook.
 
-    requests itself spends more time on putting settings of three places together than on sending.
+    Putting settings of three places together, which requests does, is a quarter of its work.
     """
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
@@ -156,7 +156,7 @@ class _Session(requests.Session):
         cert: object,
     ) -> dict[str, Any]:
         given = self.verify if verify is None else verify
-        return {"proxies": {}, "stream": bool(stream), "verify": given, "cert": cert}
+        return {"proxies": {}, "stream": bool(stream), "verify": given, "cert": cert or self.cert}
 
     def send(self, request: requests.PreparedRequest, **settings: Any) -> requests.Response:  # noqa: ANN401 - likewise
         settings.pop("allow_redirects", None)
