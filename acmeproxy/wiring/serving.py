@@ -35,6 +35,7 @@ from acmeproxy.services.issuance import Issuance
 from acmeproxy.services.limiting import Limiting
 from acmeproxy.services.ordering import Ordering
 from acmeproxy.services.ports import Signer
+from acmeproxy.services.publishing import Publishing
 from acmeproxy.services.registration import Registration
 from acmeproxy.services.renewal import Renewal
 from acmeproxy.services.responding import Responding
@@ -46,6 +47,7 @@ from acmeproxy.services.validation import Retries, Validation
 from acmeproxy.web.app import build_app
 from acmeproxy.web.keys import Services
 from acmeproxy.wiring import validating
+from acmeproxy.wiring.publications import publications
 from acmeproxy.worker.dispatch import Dispatch
 from acmeproxy.worker.measured import MeasuredSigner
 from acmeproxy.worker.runner import Runner
@@ -89,10 +91,11 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
         chores: list[Callable[[], Coroutine[None, None, None]]] = []
         app = runner = None
         if role is not Role.WORKER:
-            gate, outcomes = RedisGate(connection), RedisOutcomes(connection)
+            publishing = await stack.enter_async_context(publications(given))
+            gate, outcomes = RedisGate(connection), RedisOutcomes(connection, publishing)
             await gate.learn()
             chores += [gate.keep_learning, outcomes.listen]
-            services = _services(given, connection, gate, outcomes, metrics, serving)
+            services = _services(given, connection, gate, outcomes, publishing, metrics, serving)
             app = build_app(services, given.server.max_requests)
         if signer is not None:
             chores.append(signer.keep_logged_in)
@@ -164,6 +167,7 @@ def _services(  # noqa: PLR0913, PLR0917 - the parts of one process
     connection: Connection,
     gate: RedisGate,
     outcomes: RedisOutcomes,
+    publishing: Publishing,
     metrics: telemetry.Metrics,
     serving: _Serving,
 ) -> Services:
@@ -194,6 +198,7 @@ def _services(  # noqa: PLR0913, PLR0917 - the parts of one process
             patience=given.server.revoke_wait,
         ),
         renewal=renewal,
+        publishing=publishing,
         clock=utc_now,
         metrics=metrics,
         readiness=serving.states,

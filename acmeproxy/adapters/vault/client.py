@@ -24,7 +24,8 @@ _REASON_CHARACTERS: Final = 300
 class Answer(msgspec.Struct, frozen=True):
     """What Vault answered. `data` and `auth` may hold secrets and are not shown.
 
-    `retry_after` is its wish, an hour at most; `errors` are its texts, which may quote a request.
+    `retry_after` is its wish, an hour at most; `errors` are its texts, which may quote a request. `octets` is
+    the body where it is not JSON.
     """
 
     status: int
@@ -34,6 +35,7 @@ class Answer(msgspec.Struct, frozen=True):
     errors: tuple[str, ...] = ()
     request_id: str = ""
     retry_after: timedelta | None = None
+    octets: bytes = b""
 
     def __repr__(self) -> str:
         """Show what may be logged."""
@@ -126,9 +128,12 @@ class VaultClient:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
         largest: int = _MAX_ANSWER,
     ) -> Answer:
         """Send one request; `path` is below `/v1/`, and `largest` is the most octets that are read.
+
+        `body` is sent as JSON, `content` as it is.
 
         Raises:
             UnsentError: The request did not leave.
@@ -148,6 +153,7 @@ class VaultClient:
                     },
                     raise_exception=False,
                     json=body,
+                    data=content,
                     params=query,
                     stream=True,
                 )
@@ -169,11 +175,12 @@ def _read(response: requests.Response, largest: int) -> Answer:
         body = response.raw.read(largest + 1, decode_content=False)
         if len(body) > largest:
             raise LostError(f"an answer of more than {largest} octets")
+    octets = b""
     try:
         envelope = msgspec.json.decode(body, type=_Envelope)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # A gateway's page, or worse: an answer without anything in it.
-        envelope = _Envelope()
+        # DER; or a gateway's page, or worse: an answer without anything in it.
+        envelope, octets = _Envelope(), body
     return Answer(
         response.status_code,
         envelope.data,
@@ -182,6 +189,7 @@ def _read(response: requests.Response, largest: int) -> Answer:
         envelope.errors or (),
         envelope.request_id,
         _wish(response.headers.get("Retry-After", "")),
+        octets,
     )
 
 
