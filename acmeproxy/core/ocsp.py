@@ -163,9 +163,11 @@ def parse_response(der: bytes, asked: CertId, issuer: x509.Certificate, now: dat
 
 
 def _issuer_hash(issuer: x509.Certificate, algorithm: hashes.HashAlgorithm) -> IssuerHash:
-    # A request about the issuer as if it had issued itself holds the hashes of its name and its key.
+    name = hashes.Hash(algorithm)
+    name.update(issuer.subject.public_bytes())
+    # Of the key alone, without what says of which kind it is: a request has it, whatever it asks about.
     asked = ocsp.OCSPRequestBuilder().add_certificate(issuer, issuer, algorithm).build()
-    return IssuerHash(algorithm.name, asked.issuer_name_hash, asked.issuer_key_hash)
+    return IssuerHash(algorithm.name, name.finalize(), asked.issuer_key_hash)
 
 
 def _verify(answer: ocsp.OCSPResponse, issuer: x509.Certificate) -> None:

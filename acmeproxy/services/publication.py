@@ -87,6 +87,8 @@ class Publication:
         Raises:
             AwayError: There is none that is still true.
         """
+        if not known.issuer.signs:
+            return None
         key = (known.issuer.id, delta)
         if key not in self._lists:
             self._lists[key] = Keeping(lambda: self._fetch_list(known, delta), self._flights, self._clock)

@@ -44,7 +44,7 @@ class Waiter(Generic[D]):
 
 
 class _Glimpse(msgspec.Struct):
-    """What a certificate that was revoked has, and neither an order nor an authorization."""
+    """What a revoked certificate has both of: an order has neither, an authorization no serial number."""
 
     revoked_at: datetime | None = None
     serial: str = ""
@@ -108,7 +108,10 @@ class RedisOutcomes:
             self._revocations.listening(heard=heard)
 
     def _tell_of_revocation(self, document: bytes) -> None:
-        if self._revocations is not None and decode(document, _Glimpse).revoked_at is not None:
+        if self._revocations is None:
+            return
+        glimpse = decode(document, _Glimpse)
+        if glimpse.serial and glimpse.revoked_at is not None:
             self._revocations.concluded(decode(document, Certificate))
 
     @contextmanager

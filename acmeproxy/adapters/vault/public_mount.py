@@ -18,6 +18,7 @@ _LARGEST_STATUS: Final = 64 << 10
 _MOST_ISSUERS: Final = 100
 _READ_TOGETHER: Final = 4
 _NO_DEFAULT: Final = "no default issuer"
+_NO_LIST: Final = "unable to find CRL for issuer"
 _ALL_WITHIN: Final = timedelta(seconds=30)
 
 
@@ -47,6 +48,8 @@ class PublicMount:
         kind = "crl/delta/der" if delta else "crl/der"
         answer = await self._ask("get", f"issuer/{issuer_id}/{kind}", largest=_LARGEST_LIST)
         if answer.status == HTTPStatus.NOT_FOUND and not answer.errors:
+            return None
+        if any(_NO_LIST in error for error in answer.errors):
             return None
         if not answer.ok:
             raise AwayError(answer.reason)
