@@ -4,8 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-BEGIN = "<!-- bench:begin (written by make bench) -->"
-END = "<!-- bench:end -->"
+ISSUANCE = "bench"
 
 
 def table(rows: Mapping[str, str]) -> str:
@@ -17,14 +16,15 @@ def table(rows: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def write(page: Path, text: str) -> None:
-    """Put text between the markers of a page, in place of what is there.
+def write(page: Path, text: str, name: str = ISSUANCE) -> None:
+    """Put text between the markers of a page that have a name, in place of what is there.
 
     Raises:
         SystemExit: If the page does not have both markers, once and in order.
     """
+    begin, end = f"<!-- {name}:begin (written by make bench) -->", f"<!-- {name}:end -->"
     content = page.read_text("utf-8") if page.exists() else ""
-    if content.count(BEGIN) != 1 or content.count(END) != 1 or content.index(BEGIN) > content.index(END):
-        sys.exit(f"{page} needs the lines\n{BEGIN}\n{END}\nwhere the table shall stand.")
-    before, _, rest = content.partition(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", "utf-8")
+    if content.count(begin) != 1 or content.count(end) != 1 or content.index(begin) > content.index(end):
+        sys.exit(f"{page} needs the lines\n{begin}\n{end}\nwhere the table shall stand.")
+    before, _, rest = content.partition(begin)
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}", "utf-8")

@@ -2,6 +2,7 @@
 
 import enum
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -27,6 +28,8 @@ _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
 }
 #: No serial number is longer (RFC 5280 §4.1.2.2); DER may need one octet more.
 _LONGEST_SERIAL: Final = 21 * 8
+#: A request by GET has at most this many octets (RFC 5019 §5).
+_SMALL: Final = 255
 
 
 class Fault(bytes, enum.Enum):
@@ -94,6 +97,10 @@ def parse_request(der: bytes) -> Request:
     Raises:
         MalformedRequestError: It is no request, one for none or several, or in a hash that we do not know.
     """
+    return _parse_again(der) if len(der) <= _SMALL else _parse_request(der)
+
+
+def _parse_request(der: bytes) -> Request:
     try:
         asked = ocsp.load_der_ocsp_request(der)
         algorithm = asked.hash_algorithm.name
@@ -105,6 +112,10 @@ def parse_request(der: bytes) -> Request:
     if algorithm not in _HASHES or serial.bit_length() > _LONGEST_SERIAL:
         raise MalformedRequestError("a hash or a serial number that no certificate of ours has")
     return Request(CertId(issuer, serial), nonce)
+
+
+# Clients ask for the same few: parsing costs as much as all else that an answer takes.
+_parse_again: Final = lru_cache(maxsize=4096)(_parse_request)
 
 
 def encode_request(certificate: CertId) -> bytes:

@@ -24,9 +24,13 @@ _OURS: Final = 500
 
 
 class Tally:
-    """Counts answers without looking each metric up by its labels: that costs more than the answer."""
+    """Counts answers without looking each metric up by its labels: that costs more than the answer.
+
+    `log` is bound once, for the lines of level debug that are hardly ever written.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
+        self.log = structlog.get_logger().bind()
         self._metrics = metrics
         self._known: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
 
@@ -95,7 +99,7 @@ def _record(request: web.Request, response: web.StreamResponse, route: str, seco
     method = request.method if request.method in _METHODS else "other"
     request.app[TALLY].count(route, method, response.status, known, seconds)
     # Many, all alike, and anybody's: a line for each would push those of the protocol out.
-    tell = _LOG.info if response.status >= _OURS else _LOG.debug
+    tell = _LOG.info if response.status >= _OURS else request.app[TALLY].log.debug
     tell(
         "request.answered",
         request_id=request[REQUEST_ID],
