@@ -31,11 +31,13 @@ class Statuses:
     it is `revoked`. While Vault is away both are said until their nextUpdate.
     """
 
-    def __init__(self, publication: Publication, flights: Flights, clock: Clock) -> None:
+    def __init__(
+        self, publication: Publication, flights: Flights, clock: Clock, most_kept: int = _MOST_KEPT
+    ) -> None:
         self._publication = publication
         self._flights = flights
         self._clock = clock
-        self._kept: Recency[int, dict[IssuerHash, Keeping[Said]]] = Recency(_MOST_KEPT)
+        self._kept: Recency[int, dict[IssuerHash, Keeping[Said]]] = Recency(most_kept)
         self._revoked: OrderedDict[int, None] = OrderedDict()
         self._heard = False
 
