@@ -16,9 +16,13 @@ class AwayError(Exception):
 
 
 class Flights:
-    """The tasks that fetch. They outlive the request that began them, and end with the context."""
+    """The tasks that fetch. They outlive the request that began them, and end with the context.
 
-    def __init__(self) -> None:
+    `crashed` is called with what a flight raised that no flight should: perhaps nobody waits for it.
+    """
+
+    def __init__(self, crashed: Callable[[BaseException], None]) -> None:
+        self._crashed = crashed
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -36,15 +40,18 @@ class Flights:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            # Looked at, so that a failure that nobody waits for is no noise: `Turnstile` has told of it.
-            task.exception()
+        if task.cancelled():
+            return
+        error = task.exception()
+        # `Turnstile` has told of those.
+        if error is not None and not isinstance(error, AwayError):
+            self._crashed(error)
 
 
 @asynccontextmanager
-async def flights() -> AsyncIterator[Flights]:
+async def flights(crashed: Callable[[BaseException], None]) -> AsyncIterator[Flights]:
     """Let flights begin until the context ends."""
-    made = Flights()
+    made = Flights(crashed)
     try:
         yield made
     finally:

@@ -44,12 +44,16 @@ async def publications(
             client = VaultClient(_connection(given, namespace), gate)
             stack.callback(client.close)
             mounts[namespace, mount] = PublicMount(client, mount)
-        made = await stack.enter_async_context(flights())
+        made = await stack.enter_async_context(flights(_crashed))
         yield Publishing({name: mounts[place] for name, place in places.items()}, made, utc_now, _told)
 
 
 def _told(name: str, reason: str) -> None:
     _LOG.warning("publication.away", ca=name, reason=reason)
+
+
+def _crashed(error: BaseException) -> None:
+    _LOG.error("publication.failed", exc_info=error)
 
 
 def _connection(given: settings.Settings, namespace: str) -> VaultConnection:

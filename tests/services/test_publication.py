@@ -30,8 +30,10 @@ def told() -> list[str]:
 
 @pytest_asyncio.fixture
 async def flying() -> AsyncIterator[Flights]:
-    async with flights() as made:
+    crashes: list[BaseException] = []
+    async with flights(crashes.append) as made:
         yield made
+    assert crashes == []
 
 
 @pytest.fixture
@@ -174,6 +176,18 @@ async def test_after_a_revocation_the_next_list_is_looked_for_at_once_but_not_a_
     await settled()
     # The one of the loop's last turn, two seconds later.
     assert authority.asked["list"] == 3
+
+
+async def test_a_fault_of_ours_is_told_of_also_where_nobody_waits_for_it() -> None:
+    crashes: list[BaseException] = []
+
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    async with flights(crashes.append) as flying:
+        flying.begin(broken())
+        await settled()
+    assert [type(crash) for crash in crashes] == [ZeroDivisionError]
 
 
 async def test_deltas_and_whole_lists_are_two_things(

@@ -28,8 +28,10 @@ def authority(clock: SetClock) -> ScriptedAuthority:
 
 @pytest_asyncio.fixture
 async def flying() -> AsyncIterator[Flights]:
-    async with flights() as made:
+    crashes: list[BaseException] = []
+    async with flights(crashes.append) as made:
         yield made
+    assert crashes == []
 
 
 @pytest.fixture

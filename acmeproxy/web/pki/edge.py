@@ -60,8 +60,9 @@ async def publishing(request: web.Request, handler: Handler) -> web.StreamRespon
     route = _route(request)
     response = preflight(request)
     if response is None:
-        # OCSP by GET has base64 in its path; elsewhere an escaped spelling is another URL (JWS-20).
-        response = await handled(request, handler, escaped=route == "ocspGet")
+        # OCSP by GET has base64 at its end; elsewhere an escaped spelling is another URL (JWS-20).
+        plain = "%" not in request.rel_url.raw_path.partition(responder.SEPARATOR)[0]
+        response = await handled(request, handler, escaped=plain and route == "ocspGet")
         if (problem := request.get(FAULT)) is not None:
             response = _plain(route, problem, response)
     _dress(request, response)

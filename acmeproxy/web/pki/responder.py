@@ -21,12 +21,13 @@ from acmeproxy.web.pki.showing import Shown, show
 
 #: A request about one certificate has a tenth of it, a nonce included.
 _LARGEST: Final = 10 * 1024
-_SEPARATOR: Final = "/ocsp/"
+#: What stands between the name of a CA and a request by GET.
+SEPARATOR: Final = "/ocsp/"
 
 
 async def get(request: web.Request) -> web.Response:
     """Answer a request in the path: base64, escaped or not, with its padding or without."""
-    encoded = request.rel_url.raw_path.partition(_SEPARATOR)[2]
+    encoded = request.rel_url.raw_path.partition(SEPARATOR)[2]
     try:
         der = base64.b64decode(_padded(unquote_to_bytes(encoded)), validate=True)
     except (binascii.Error, ValueError):
