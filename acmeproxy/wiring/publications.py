@@ -13,6 +13,8 @@ from acmeproxy.adapters.vault.connection import Secret, TokenLogin, VaultConnect
 from acmeproxy.adapters.vault.public_mount import PublicMount
 from acmeproxy.services.flights import flights
 from acmeproxy.services.publishing import Publishing
+from acmeproxy.telemetry import Metrics
+from acmeproxy.web.pki.measured import MeasuredAuthority
 
 _LOG: Final = structlog.get_logger()
 #: At one Vault at the same time, of every process that answers the world.
@@ -24,12 +26,13 @@ Place = tuple[str, str]
 
 @asynccontextmanager
 async def publications(
-    given: settings.Settings, more: Mapping[str, Place] | None = None
+    given: settings.Settings, metrics: Metrics, more: Mapping[str, Place] | None = None
 ) -> AsyncIterator[Publishing]:
     """Publish what every tenant's CA shows to anybody; Vault is asked without a token, and not before needed.
 
     Args:
         given: The settings.
+        metrics: What is asked of Vault is counted there.
         more: Further CAs by name, such as the signing CA.
     """
     places: dict[str, Place] = {
@@ -43,7 +46,7 @@ async def publications(
         for namespace, mount in dict.fromkeys(places.values()):
             client = VaultClient(_connection(given, namespace), gate)
             stack.callback(client.close)
-            mounts[namespace, mount] = PublicMount(client, mount)
+            mounts[namespace, mount] = MeasuredAuthority(PublicMount(client, mount), metrics)
         made = await stack.enter_async_context(flights(_crashed))
         yield Publishing({name: mounts[place] for name, place in places.items()}, made, utc_now, _told)
 

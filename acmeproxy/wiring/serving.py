@@ -91,7 +91,7 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
         chores: list[Callable[[], Coroutine[None, None, None]]] = []
         app = runner = None
         if role is not Role.WORKER:
-            publishing = await stack.enter_async_context(publications(given))
+            publishing = await stack.enter_async_context(publications(given, metrics))
             gate, outcomes = RedisGate(connection), RedisOutcomes(connection, publishing)
             await gate.learn()
             chores += [gate.keep_learning, outcomes.listen]

@@ -5,6 +5,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 from cryptography import x509
 
+from acmeproxy import telemetry
 from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.vault.provisioning import Hierarchy
 from acmeproxy.services.publishing import SIGNING
@@ -167,7 +168,8 @@ async def test_answers_are_counted(issuing: Proxy, reader: RelyingParty) -> None
 
 async def test_the_signing_ca_has_a_name_that_no_tenant_can_have(issuing: Proxy) -> None:
     """And tenants of one mount share what is kept of it."""
-    async with publications(issuing.settings, {SIGNING: ("admin", "pki")}) as publishing:
+    metrics = telemetry.metrics("test")
+    async with publications(issuing.settings, metrics, {SIGNING: ("admin", "pki")}) as publishing:
         found = publishing.find("_signing")
         assert found is not None
         known = await found.publication.issuer()
@@ -176,6 +178,11 @@ async def test_the_signing_ca_has_a_name_that_no_tenant_can_have(issuing: Proxy)
         assert await found.publication.revocation_list(known, delta=False) is not None
         assert publishing.find("alpha") is publishing.find("talkative")
         assert publishing.find("alpha") is not publishing.find("beta")
+    asked = [line for line in metrics.render().decode().splitlines() if "vault_requests_total{" in line]
+    assert asked == [
+        'acmeproxy_vault_requests_total{code="ok",op="issuers"} 1.0',
+        'acmeproxy_vault_requests_total{code="ok",op="crl"} 1.0',
+    ]
 
 
 async def test_each_tenant_has_its_own_ca(issuing: Proxy, reader: RelyingParty) -> None:
