@@ -49,6 +49,10 @@ class Authority(Protocol):
 class Revocations(Protocol):
     """Is told of every revocation over ACME, by whichever process it was concluded."""
 
+    def begun(self, certificate: Certificate) -> None:
+        """Take note that a certificate is going to be revoked: Vault will be asked after this was told."""
+        ...
+
     def concluded(self, certificate: Certificate) -> None:
         """Take note that Vault has revoked a certificate, before whoever asked for it is told."""
         ...

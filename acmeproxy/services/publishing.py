@@ -49,11 +49,15 @@ class Publishing:
         """Return a CA."""
         return self._by_name.get(name)
 
+    def begun(self, certificate: Certificate) -> None:
+        """Say nothing of a certificate any more without asking Vault."""
+        for one in self._all:
+            one.statuses.doubt(_number(certificate))
+
     def concluded(self, certificate: Certificate) -> None:
         """Forget what was said of a certificate, and look for the lists that will have it."""
-        serial = int(certificate.serial.replace(":", ""), 16)
         for one in self._all:
-            one.statuses.revoked(serial)
+            one.statuses.revoked(_number(certificate))
             if len(certificate.chain) > 1:
                 one.publication.expect_lists(certificate.chain[1])
 
@@ -61,6 +65,10 @@ class Publishing:
         """Forget every status, and keep none while some revocations may not be heard of."""
         for one in self._all:
             one.statuses.listening(heard=heard)
+
+
+def _number(certificate: Certificate) -> int:
+    return int(certificate.serial.replace(":", ""), 16)
 
 
 def _published(

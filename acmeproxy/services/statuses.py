@@ -21,7 +21,7 @@ _RENEW_GOOD: Final = timedelta(seconds=45)
 #: A responder that is switched off is asked again after so long.
 _REFUSED_FOR: Final = timedelta(seconds=10)
 _MOST_KEPT: Final = 20_000
-_MOST_REVOKED: Final = 10_000
+_MOST_NOTED: Final = 10_000
 
 
 class Statuses:
@@ -38,6 +38,7 @@ class Statuses:
         self._flights = flights
         self._clock = clock
         self._kept: Recency[int, dict[IssuerHash, Keeping[Said]]] = Recency(most_kept)
+        self._doubted: OrderedDict[int, None] = OrderedDict()
         self._revoked: OrderedDict[int, None] = OrderedDict()
         self._heard = False
 
@@ -53,7 +54,8 @@ class Statuses:
                 return Fault.UNAUTHORIZED
             keeping = self._keeping(request.certificate, known)
             said = None if request.nonce else keeping.peek(self._clock())
-            if said is None or not (self._heard or _is(said, Status.REVOKED)):
+            sure = self._heard and request.certificate.serial not in self._doubted
+            if said is None or not (sure or _is(said, Status.REVOKED)):
                 said = await keeping.newest()
         except AwayError:
             return Fault.TRY_LATER
@@ -63,11 +65,17 @@ class Statuses:
             return Fault.TRY_LATER
         return said
 
+    def doubt(self, serial: int) -> None:
+        """Ask Vault each time whether a certificate is good: it will be revoked.
+
+        So that a process that hears late that it was revoked does not say what it knew before.
+        """
+        _note(self._doubted, serial)
+
     def revoked(self, serial: int) -> None:
         """Say nothing of a certificate any more that was said before it was revoked."""
-        self._revoked[serial] = None
-        if len(self._revoked) > _MOST_REVOKED:
-            self._revoked.popitem(last=False)
+        self._doubted.pop(serial, None)
+        _note(self._revoked, serial)
         self._kept.drop(serial)
 
     def listening(self, *, heard: bool) -> None:
@@ -118,6 +126,12 @@ def _lease(said: Response, now: datetime) -> Lease[Said]:
     fresh = fresh_until(said, now)
     renew = now + (end - now) / 2 if said.status is Status.REVOKED else min(fresh, now + _RENEW_GOOD)
     return Lease(said, now, renew, fresh, end if said.status is not Status.UNKNOWN else now)
+
+
+def _note(serials: OrderedDict[int, None], serial: int) -> None:
+    serials[serial] = None
+    if len(serials) > _MOST_NOTED:
+        serials.popitem(last=False)
 
 
 def _is(said: Said, status: Status) -> bool:

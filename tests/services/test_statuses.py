@@ -140,6 +140,23 @@ async def test_after_a_revocation_nothing_that_was_said_before_is_said_again(
     assert await said(statuses, about(authority, 7)) == "GOOD"
 
 
+async def test_a_certificate_that_will_be_revoked_is_asked_about_each_time(
+    statuses: Statuses, authority: ScriptedAuthority
+) -> None:
+    """The notification that it was may come later than the client's next question."""
+    assert await said(statuses, about(authority)) == "GOOD"
+    statuses.doubt(SERIAL)
+    for _ in range(2):
+        assert await said(statuses, about(authority)) == "GOOD"
+    assert authority.asked[SERIAL] == 3
+    authority.revoked = {SERIAL}
+    for _ in range(2):
+        assert await said(statuses, about(authority)) == "REVOKED"
+    assert authority.asked[SERIAL] == 4
+    statuses.revoked(SERIAL)
+    assert await said(statuses, about(authority)) == "REVOKED"
+
+
 async def test_an_answer_that_was_under_way_meanwhile_is_not_good_any_more(
     statuses: Statuses, authority: ScriptedAuthority
 ) -> None:

@@ -44,8 +44,9 @@ class Waiter(Generic[D]):
 
 
 class _Glimpse(msgspec.Struct):
-    """What a revoked certificate has both of: an order has neither, an authorization no serial number."""
+    """What certificates have: an order has nothing of it, an authorization no serial number."""
 
+    revoking_at: datetime | None = None
     revoked_at: datetime | None = None
     serial: str = ""
 
@@ -56,7 +57,7 @@ _AnyWaiter = Waiter[Order] | Waiter[Authorization] | Waiter[Certificate]
 class RedisOutcomes:
     """Implements `Outcomes` and `CertificateOutcomes` with one subscription for the whole process.
 
-    `revocations` is told of every certificate that was revoked, before who waits for it is.
+    `revocations` is told of every certificate that will be and that was revoked, before who waits for it is.
     """
 
     def __init__(self, connection: Connection, revocations: Revocations | None = None) -> None:
@@ -111,8 +112,12 @@ class RedisOutcomes:
         if self._revocations is None:
             return
         glimpse = decode(document, _Glimpse)
-        if glimpse.serial and glimpse.revoked_at is not None:
+        if not glimpse.serial:
+            return
+        if glimpse.revoked_at is not None:
             self._revocations.concluded(decode(document, Certificate))
+        elif glimpse.revoking_at is not None:
+            self._revocations.begun(decode(document, Certificate))
 
     @contextmanager
     def _waiting(self, subject: str, waiter: _AnyWaiter) -> Iterator[None]:

@@ -29,6 +29,9 @@ class Notes:
     def __init__(self) -> None:
         self.told: list[str] = []
 
+    def begun(self, certificate: Certificate) -> None:
+        self.told.append(f"doubt {certificate.serial}")
+
     def concluded(self, certificate: Certificate) -> None:
         self.told.append(certificate.serial)
 
@@ -88,7 +91,7 @@ async def test_a_revocation_is_heard_of_before_whoever_waits_for_it_is_told(stat
 
 
 async def test_other_outcomes_are_no_revocations(state: Connection) -> None:
-    """An authorization can be revoked too, and a certificate that is to be revoked is not yet."""
+    """An authorization can be revoked too, and a certificate that is to be revoked is in doubt."""
     notes = Notes()
     owner, _ = new_account()
     order, authorizations = new_order(owner)
@@ -98,7 +101,7 @@ async def test_other_outcomes_are_no_revocations(state: Connection) -> None:
         await tell(state, "c", certificate().revoke(None, START))
         await tell(state, "c", certificate().revoke(None, START).confirm_revoked(START))
         await told(notes, "13:93:b2")
-    assert notes.told == ["listening", "13:93:b2"]
+    assert notes.told == ["listening", "doubt 13:93:b2", "13:93:b2"]
 
 
 async def test_an_interruption_is_told_of_and_its_end(tmp_path: Path) -> None:
