@@ -104,6 +104,12 @@ async def test_a_certificate_revoked_over_acme_is_revoked_at_once_in_every_proce
     # It is told at the same time, and it is another connection.
     await eventually(heard, within=2)
     await as_root(openbao, "GET", "pki/crl/rotate", "admin/alpha")
+    for reader in (here, there):
+
+        async def listed(reader: RelyingParty = reader) -> bool:
+            return (await reader.crl()).get_revoked_certificate_by_serial_number(number) is not None
+
+        await eventually(listed)
     answer = await here.get(f"ocsp/{in_path(asked(held.chain))}")
     # Nothing will make it good again.
     assert int(answer.headers["Cache-Control"].split(", ")[1].removeprefix("max-age=")) > 3600
