@@ -33,6 +33,8 @@ fmt: $(VENV)/.test ## Format, and mend what ruff can mend
 
 bench: $(VENV)/.test ## Measure, and write the table into docs/performance.md
 	@$(PYTHON) -m benchmarks.issuance --write docs/performance.md $(ARGS)
+	@$(PYTHON) -m benchmarks.publication --write docs/performance.md
+	@$(PYTHON) -m benchmarks.signing --write docs/performance.md
 
 lock: ## Write the lock files from pyproject.toml (ARGS=--upgrade for newer versions; needs uv)
 	@command -v uv >/dev/null || { echo 'make lock needs uv on the PATH; no other target does.' >&2; exit 1; }

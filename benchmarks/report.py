@@ -4,8 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-BEGIN = "<!-- bench:begin (written by make bench) -->"
-END = "<!-- bench:end -->"
+ISSUANCE = "bench"
 
 
 def table(rows: Mapping[str, str]) -> str:
@@ -17,12 +16,13 @@ def table(rows: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def write(page: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
-    """Put text between two markers of a page, in place of what is there.
+def write(page: Path, text: str, name: str = ISSUANCE) -> None:
+    """Put text between the markers of a page that have a name, in place of what is there.
 
     Raises:
         SystemExit: If the page does not have both markers, once and in order.
     """
+    begin, end = f"<!-- {name}:begin (written by make bench) -->", f"<!-- {name}:end -->"
     content = page.read_text("utf-8") if page.exists() else ""
     if content.count(begin) != 1 or content.count(end) != 1 or content.index(begin) > content.index(end):
         sys.exit(f"{page} needs the lines\n{begin}\n{end}\nwhere the table shall stand.")

@@ -29,9 +29,6 @@ from acmeproxy.core.tenant import Tenant
 from benchmarks import report
 from tests.support.openbao import ALPHA, SUFFIXES, connections, intent, tenant
 
-BEGIN = "<!-- signing:begin (written by python -m benchmarks.signing) -->"
-END = "<!-- signing:end -->"
-
 
 class Cost(msgspec.Struct, frozen=True):
     """One way of signing: our CPU time in seconds for a call, calls a second, and how many at a time."""
@@ -133,7 +130,7 @@ def main() -> None:
     text = report.table(asyncio.run(_measured(asked.count, asked.runs)))
     print(text)
     if asked.write:
-        report.write(asked.write, text, BEGIN, END)
+        report.write(asked.write, text, "signing")
 
 
 if __name__ == "__main__":

@@ -93,6 +93,11 @@ def test_the_layers_hold() -> None:
             "Adapters see the ports and the core",
         ),
         ("adapters/vault/__init__.py", "import acmeproxy.settings", "Adapters know no use case"),
+        (
+            "web/pki/routes.py",
+            "import acmeproxy.web.acme.links",
+            "The protocol and what relying parties read",
+        ),
         ("core/encoding.py", "import aiohttp", "The core does no I/O"),
         ("core/jws.py", "import josepy", "josepy lives in core.jwk"),
         ("services/ports.py", "import redis", "redis lives in adapters.redis"),

@@ -284,6 +284,11 @@ class Reference(enum.Enum):
         "The fault is here, not in the request: try again, then ask with the request id.",
     )
     STATE_AWAY = ("serverInternal", 503, "The state store does not answer: try again after the time given.")
+    PUBLISHED_AWAY = (
+        "serverInternal",
+        503,
+        "Vault does not answer, and what was kept of it is no longer true: try again after the time given.",
+    )
 
 
 CODES: Final = {reference.code: reference for reference in Reference}

@@ -10,6 +10,7 @@ from acmeproxy.core.ids import TenantName, random_id
 from acmeproxy.core.problem import ERROR_NAMESPACE
 from acmeproxy.core.reference import Reference
 from acmeproxy.web.acme.links import Links
+from acmeproxy.web.cors import preflight
 from acmeproxy.web.errors import Handler, handled
 from acmeproxy.web.keys import FAULT, REQUEST_ID, SERVICES
 
@@ -17,18 +18,11 @@ _LOG: Final = structlog.get_logger()
 _EXPOSED: Final = "Link, Replay-Nonce, Location, Retry-After"
 
 
-@web.middleware
 async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer a request, whatever happens to it, with the headers of its kind."""
     begun = time.perf_counter()
     request[REQUEST_ID] = random_id()
-    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-        response: web.StreamResponse = web.Response(status=204)
-        response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST"
-        response.headers["Access-Control-Allow-Headers"] = "Content-Type"
-        response.headers["Access-Control-Max-Age"] = "86400"
-    else:
-        response = await handled(request, handler)
+    response = preflight(request) or await handled(request, handler)
     _dress(request, response)
     _record(request, response, time.perf_counter() - begun)
     return response

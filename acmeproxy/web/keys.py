@@ -13,6 +13,7 @@ from acmeproxy.services.authentication import Authentication
 from acmeproxy.services.finalization import Finalization
 from acmeproxy.services.ordering import Ordering
 from acmeproxy.services.ports import Clock
+from acmeproxy.services.publishing import Publishing
 from acmeproxy.services.registration import Registration
 from acmeproxy.services.renewal import Renewal
 from acmeproxy.services.responding import Responding
@@ -39,6 +40,7 @@ class Services(msgspec.Struct, frozen=True):
     finalization: Finalization
     revocation: Revocation
     renewal: Renewal
+    publishing: Publishing
     clock: Clock
     metrics: Metrics
     readiness: Readiness

@@ -36,6 +36,7 @@ from acmeproxy.services.issuance import Issuance
 from acmeproxy.services.limiting import Limiting
 from acmeproxy.services.ordering import Ordering
 from acmeproxy.services.ports import Signer
+from acmeproxy.services.publishing import SIGNING, Publishing
 from acmeproxy.services.registration import Registration
 from acmeproxy.services.renewal import Renewal
 from acmeproxy.services.responding import Responding
@@ -49,6 +50,7 @@ from acmeproxy.web.app import build_app
 from acmeproxy.web.keys import Services
 from acmeproxy.wiring import validating
 from acmeproxy.wiring.logins import login_of
+from acmeproxy.wiring.publications import publications
 from acmeproxy.worker.dispatch import Dispatch
 from acmeproxy.worker.measured import MeasuredSigner, breaker_gauge
 from acmeproxy.worker.runner import Runner
@@ -96,10 +98,12 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
         roles = KnownRoles(published, given.tenant_values())
         chores.append(roles.keep_learning)
         if role is not Role.WORKER:
-            gate, outcomes = RedisGate(connection), RedisOutcomes(connection)
+            signing = {SIGNING: given.vault.at("", given.vault.authority.mount)}
+            publishing = await stack.enter_async_context(publications(given, metrics, signing))
+            gate, outcomes = RedisGate(connection), RedisOutcomes(connection, publishing)
             await gate.learn()
             chores += [gate.keep_learning, outcomes.listen]
-            services = _services(given, connection, gate, outcomes, roles, metrics, serving)
+            services = _services(given, connection, gate, outcomes, roles, publishing, metrics, serving)
             app = build_app(services, given.server.max_requests)
         if signer is not None:
             reading = RoleReading(signer, published, given.tenant_values())
@@ -167,6 +171,7 @@ def _services(  # noqa: PLR0913, PLR0917 - the parts of one process
     gate: RedisGate,
     outcomes: RedisOutcomes,
     roles: KnownRoles,
+    publishing: Publishing,
     metrics: telemetry.Metrics,
     serving: _Serving,
 ) -> Services:
@@ -197,6 +202,7 @@ def _services(  # noqa: PLR0913, PLR0917 - the parts of one process
             patience=given.server.revoke_wait,
         ),
         renewal=renewal,
+        publishing=publishing,
         clock=utc_now,
         metrics=metrics,
         readiness=serving.states,

@@ -21,6 +21,7 @@ from acmeproxy.services.ports import Clock
 from acmeproxy.services.stores import Owner, Stored
 
 _MOST_CAMPAIGNS: Final = 100
+_BEGUN: Final = "revoking"
 _CURSOR: Final = re.compile(r"([0-9]):([0-9]{1,9})")
 
 
@@ -61,8 +62,11 @@ class RedisLedger:
         return stored(document, Certificate) if document else None
 
     async def begin(self, owner: Owner, stored: Stored[Certificate], certificate: Certificate) -> None:
-        """Write the intent to revoke and the job for it."""
-        commit = _replacing(owner, stored, certificate)
+        """Write the intent to revoke and the job for it, and tell those who might say that it is good.
+
+        Not under the certificate's own id: who waits there waits for the end.
+        """
+        commit = _replacing(owner, stored, certificate).tell(_BEGUN, certificate)
         await commit.enqueue(_job(owner, certificate.id), self._clock()).run(self._connection)
 
     async def look_again(self, owner: Owner, certificate: Certificate, when: datetime) -> None:

@@ -4,8 +4,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Generic
+
+import msgspec
 
 from acmeproxy.adapters.redis import keys
 from acmeproxy.adapters.redis.connection import Connection
@@ -14,6 +16,7 @@ from acmeproxy.core.authorization import Authorization
 from acmeproxy.core.certificate import Certificate
 from acmeproxy.core.ids import AuthorizationId, CertificateId, OrderId
 from acmeproxy.core.order import Order
+from acmeproxy.services.authority import Revocations
 from acmeproxy.services.stores import StateAwayError
 
 _AGAIN: Final = timedelta(seconds=1)
@@ -40,14 +43,26 @@ class Waiter(Generic[D]):
             return None
 
 
+class _Glimpse(msgspec.Struct):
+    """What certificates have: an order has nothing of it, an authorization no serial number."""
+
+    revoking_at: datetime | None = None
+    revoked_at: datetime | None = None
+    serial: str = ""
+
+
 _AnyWaiter = Waiter[Order] | Waiter[Authorization] | Waiter[Certificate]
 
 
 class RedisOutcomes:
-    """Implements `Outcomes` and `CertificateOutcomes` with one subscription for the whole process."""
+    """Implements `Outcomes` and `CertificateOutcomes` with one subscription for the whole process.
 
-    def __init__(self, connection: Connection) -> None:
+    `revocations` is told of every certificate that will be and that was revoked, before who waits for it is.
+    """
+
+    def __init__(self, connection: Connection, revocations: Revocations | None = None) -> None:
         self._connection = connection
+        self._revocations = revocations
         self._waiters: defaultdict[str, set[_AnyWaiter]] = defaultdict(set)
 
     @contextmanager
@@ -77,14 +92,32 @@ class RedisOutcomes:
             try:
                 await self._listen_once()
             except StateAwayError:
+                self._listening(heard=False)
                 await asyncio.sleep(_AGAIN.total_seconds())
 
     async def _listen_once(self) -> None:
         async with self._connection.subscribed(keys.OUTCOMES) as messages:
+            self._listening(heard=True)
             async for message in messages:
                 subject, _, document = message.partition(b" ")
+                self._tell_of_revocation(document)
                 for waiter in self._waiters.get(subject.decode(), ()):
                     waiter.told(document)
+
+    def _listening(self, *, heard: bool) -> None:
+        if self._revocations is not None:
+            self._revocations.listening(heard=heard)
+
+    def _tell_of_revocation(self, document: bytes) -> None:
+        if self._revocations is None:
+            return
+        glimpse = decode(document, _Glimpse)
+        if not glimpse.serial:
+            return
+        if glimpse.revoked_at is not None:
+            self._revocations.concluded(decode(document, Certificate))
+        elif glimpse.revoking_at is not None:
+            self._revocations.begun(decode(document, Certificate))
 
     @contextmanager
     def _waiting(self, subject: str, waiter: _AnyWaiter) -> Iterator[None]:

@@ -27,7 +27,8 @@ class Answer(msgspec.Struct, frozen=True):
     """What Vault answered. `data` and `auth` may hold secrets and are not shown.
 
     `retry_after` is its wish, an hour at most, or ours where the address serves nobody; `errors` are its
-    texts, which may quote a request. `help` is what it says of a path.
+    texts, which may quote a request. `help` is what it says of a path, `octets` the body where it is not
+    JSON.
     """
 
     status: int
@@ -38,6 +39,7 @@ class Answer(msgspec.Struct, frozen=True):
     request_id: str = ""
     retry_after: timedelta | None = None
     help: str = ""
+    octets: bytes = b""
 
     def __repr__(self) -> str:
         """Show what may be logged."""
@@ -99,9 +101,12 @@ class VaultClient:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
         largest: int = _MAX_ANSWER,
     ) -> Answer:
         """Send one request; `path` is below `/v1/`, and `largest` is the most octets that are read.
+
+        `body` is sent as JSON, `content` as it is.
 
         Raises:
             UnsentError: The request did not leave.
@@ -121,6 +126,7 @@ class VaultClient:
                     },
                     raise_exception=False,
                     json=body,
+                    data=content,
                     params=query,
                     stream=True,
                 )
@@ -145,11 +151,12 @@ def _read(response: requests.Response, largest: int) -> Answer:
         body = response.raw.read(largest + 1, decode_content=False)
         if len(body) > largest:
             raise LostError(f"an answer of more than {largest} octets")
+    octets = b""
     try:
         envelope = msgspec.json.decode(body, type=_Envelope)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # A gateway's page, or worse: an answer without anything in it.
-        envelope = _Envelope()
+        # DER; or a gateway's page, or worse: an answer without anything in it.
+        envelope, octets = _Envelope(), body
     return Answer(
         response.status_code,
         envelope.data,
@@ -159,6 +166,7 @@ def _read(response: requests.Response, largest: int) -> Answer:
         envelope.request_id,
         _wish(response.headers.get("Retry-After", "")),
         envelope.help,
+        octets,
     )
 
 

@@ -14,11 +14,22 @@ def check(place: VaultPlace) -> None:
     Raises:
         ValueError: One is not.
     """
-    for part in (*place.mount.split("/"), *(place.namespace.split("/") if place.namespace else ())):
-        _check_segment(part)
+    check_path(place.mount)
+    if place.namespace:
+        check_path(place.namespace)
     _check_segment(place.role)
     if place.issuer:
         _check_segment(place.issuer)
+
+
+def check_path(path: str) -> None:
+    """See that a path is made of plain names, and of at least one.
+
+    Raises:
+        ValueError: It is not.
+    """
+    for part in path.split("/"):
+        _check_segment(part)
 
 
 def sign_path(place: VaultPlace) -> str:

@@ -1,8 +1,6 @@
 """The way from an HTTP POST to somebody who signed it (RFC 8555 §6.2, conformance 0.5 steps 2 and 3)."""
 
-import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Final
 
 from aiohttp import web
@@ -13,12 +11,12 @@ from acmeproxy.core.reference import Reference
 from acmeproxy.services.authentication import Applicant, Principal, SignedRequest
 from acmeproxy.services.stores import Wanted
 from acmeproxy.web.acme.tenancy import links_of, tenant_of
+from acmeproxy.web.body import CutOffError, TooLargeError, TooLateError, read_body
 from acmeproxy.web.crowd import CROWD
 from acmeproxy.web.keys import SERVICES
 
 MAX_BODY: Final = 64 * 1024
 _NOTHING: Final = Wanted()
-_BODY_PATIENCE: Final = timedelta(seconds=10)
 
 
 async def principal(request: web.Request, wanted: Wanted | Callable[[bytes], Wanted] = _NOTHING) -> Principal:
@@ -72,18 +70,12 @@ def _target(request: web.Request) -> str:
 
 
 async def _body(request: web.Request) -> bytes:
-    if request.content_length is not None and request.content_length > MAX_BODY:
-        raise refuse(Reference.BODY_SIZE, "the request is larger than 64 KiB")
-    body = bytearray()
     try:
-        async with asyncio.timeout(_BODY_PATIENCE.total_seconds()):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise refuse(Reference.BODY_SIZE, "the request is larger than 64 KiB")
-    except TimeoutError:
+        return await read_body(request, MAX_BODY)
+    except TooLargeError:
+        raise refuse(Reference.BODY_SIZE, "the request is larger than 64 KiB") from None
+    except TooLateError:
         raise refuse(Reference.JWS_SHAPE, "the request body did not arrive within 10 s") from None
-    except ConnectionError:
-        # Nobody reads this; it is no fault of ours that should be looked into.
+    except CutOffError:
+        # It is no fault of ours that should be looked into.
         raise refuse(Reference.JWS_SHAPE, "the connection ended before the request body") from None
-    return bytes(body)

@@ -154,6 +154,17 @@ async def test_of_twenty_wishes_to_revoke_one_is_written(shelf: Shelf) -> None:
     assert stored.value == wishes[outcomes.index(None)]
 
 
+async def test_a_wish_to_revoke_is_told_to_every_process_that_says_statuses(shelf: Shelf) -> None:
+    """And not to who waits for the end of it."""
+    found = await shelf.delivered()
+    asked = found.certificate.value.revoke(4, START)
+    async with asyncio.timeout(10), shelf.state.subscribed(keys.OUTCOMES) as messages:
+        await shelf.ledger.begin(found.owner, found.certificate, asked)
+        subject, _, document = (await anext(messages)).partition(b" ")
+    assert subject == b"revoking"
+    assert msgspec.json.decode(document, type=Certificate) == asked
+
+
 async def test_a_revoked_certificate_is_due_no_more(shelf: Shelf) -> None:
     """K22."""
     found = await shelf.delivered()
