@@ -1,6 +1,8 @@
 """Steps of the producer side as people and programs read them."""
 
-from collections.abc import Iterable, Sequence
+import shutil
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 
     from acmeproxy.wiring.producing import Blueprint, Inventory, Producer, ShownMount, Step
 
+_INDENT: Final = " " * 6
+_HANGING: Final = " " * 8
 _SIGNS: Final = {"add": "+", "change": "~", "nothing": " "}
 
 
@@ -28,30 +32,25 @@ def print_json(value: object) -> None:
 
 
 def print_steps(steps: "Sequence[Step]") -> None:
-    """Print a table: what, where, and each field from what to what."""
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.table import Table  # noqa: PLC0415 - likewise
-    from rich.text import Text  # noqa: PLC0415 - likewise
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("", "what", "where", "field", "from", "to"):
-        table.add_column(heading, overflow="fold")
+    """Print what and where, and below it each field: as it becomes, and as it was if that is something."""
     for step in needed(steps):
-        head = (_SIGNS[step.change], step.what, step.where)
-        rows = _rows(step) or [("", "", "")]
-        for number, row in enumerate(rows):
-            # Text, not markup: a list in brackets is no style.
-            table.add_row(*(Text(cell) for cell in ((*head, *row) if number == 0 else ("", "", "", *row))))
-    Console().print(table)
+        typer.echo(f"{_SIGNS[step.change]} {step.what:<20} {step.where}")
+        for text in _fields(step):
+            typer.echo(textwrap.fill(text, _width(), initial_indent=_INDENT, subsequent_indent=_HANGING))
 
 
-def _rows(step: "Step") -> list[tuple[str, str, str]]:
-    """Show what changes field by field, and what is new in one row."""
+def _fields(step: "Step") -> "Iterator[str]":
     if step.change == "change":
-        rows = [(field.field, field.was, field.becomes) for field in step.fields]
-    else:
-        rows = [("", "", "; ".join(f"{field.field} {field.becomes}".strip() for field in step.fields))]
-    return [*rows, ("waits", "", step.waits)] if step.waits else rows
+        yield from (f"{one.field}: {one.was or '(none)'} -> {one.becomes}" for one in step.fields)
+    elif step.fields:
+        yield "; ".join(f"{field.field} {field.becomes}".strip() for field in step.fields)
+    if step.waits:
+        yield f"waits: {step.waits}"
+
+
+def _width() -> int:
+    """A terminal's width, within what can be read; where nobody watches, what a log takes."""
+    return min(max(shutil.get_terminal_size((120, 0)).columns, 60), 120)
 
 
 def line(step: "Step") -> str:

@@ -59,14 +59,14 @@ def blueprint(given: settings.Settings, directory: Path) -> Blueprint:
         vault.authority.aia_url or given.server.public_url,
         paths=vault.layout == "paths",
         templated=vault.authority.policy == "templated",
+        reader=_reader(given, directory),
     )
 
 
 def unnamed(made: Blueprint) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Return the tables, and the lines in them, that the settings lack to log in with what was made."""
     seen: set[str] = set()
-    for plan in made.tenants:
-        machine = plan.machine
+    for machine in (*(plan.machine for plan in made.tenants), *((made.reader,) if made.reader else ())):
         if not machine.unnamed or machine.table in seen:
             continue
         seen.add(machine.table)
@@ -89,10 +89,25 @@ def _machine(given: settings.Settings, name: TenantName, directory: Path) -> Mac
         table = f"tenants.{name}.{_SHARED}"
         mount = given.vault.at(own.namespace, "approle")[1]
         return _approle(Machine(table, "approle", mount), directory, name, None, None)
+    return _configured(given, table, login, directory, "acmeproxy" if table == _SHARED else name)
+
+
+def _reader(given: settings.Settings, directory: Path) -> Machine | None:
+    """Return the login above the tenants where all of them have their own: then it is for reading."""
+    login = given.reader_login()
+    if login.method == "token" or any(tenant.vault.login is None for tenant in given.tenants.values()):
+        return None
+    return _configured(given, _SHARED, login, directory, "reader")
+
+
+def _configured(
+    given: settings.Settings, table: str, login: settings.LoginSettings, directory: Path, slug: str
+) -> Machine:
+    """Return a login as its table says; `slug` begins the names of files that it does not name."""
     machine = Machine(
         table,
         login.method,
-        mount or "",
+        login.mount or "",
         namespace=login.namespace,
         role=login.role or "",
         wrapped=login.wrapped,
@@ -106,7 +121,6 @@ def _machine(given: settings.Settings, name: TenantName, directory: Path) -> Mac
         role_id="" if role_id else (login.role_id or ""),
         secret_id=Secret(login.secret_id.get_secret_value()) if login.secret_id and not secret_id else None,
     )
-    slug = "acmeproxy" if table == _SHARED else name
     return _approle(known, directory, slug, role_id, secret_id)
 
 

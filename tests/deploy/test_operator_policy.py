@@ -166,7 +166,7 @@ def test_the_operator_builds_what_the_proxy_signs_with(signed: dict[str, Any]) -
         (TOP, "POST", "pki/issuer/signing-1/revoke", {}),
         (TOP, "POST", "pki/issuer/signing-1/sign-intermediate", {"csr": "x"}),
         (TOP, "POST", "sys/policies/acl/acmeproxy-operator", {"policy": "x"}),
-        (TOP, "POST", "sys/auth/approle", {"type": "approle"}),
+        (TOP, "POST", "sys/auth/userpass", {"type": "userpass"}),
         (TENANT, "POST", "pki/sign/acme", {"csr": "x"}),
         (TENANT, "POST", "pki/issue/acme", {"common_name": "www.team-a.example"}),
         (TENANT, "POST", "pki/issuer/issuing-1/sign-verbatim/acme", {"csr": "x"}),

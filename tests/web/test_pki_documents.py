@@ -107,7 +107,7 @@ async def test_every_issuer_has_urls_of_its_own(reader: RelyingParty, openbao: O
     ("name", "path", "text"),
     [
         ("nobody", "crl", b"there is no CA of this name [ref NOT-FOUND]\n"),
-        ("_signing", "crl", b"there is no CA of this name [ref NOT-FOUND]\n"),
+        ("_other", "crl", b"there is no CA of this name [ref NOT-FOUND]\n"),
         ("alpha", "nothing", b"there is no such resource [ref NOT-FOUND]\n"),
         ("alpha", "", b"there is no such resource [ref NOT-FOUND]\n"),
         ("alpha", "issuer/default/crl", b"this CA has no such issuer [ref NOT-FOUND]\n"),

@@ -47,6 +47,11 @@ path "pki/intermediate/generate/internal" {
   capabilities = ["create", "update"]
 }
 
+# The key of an earlier run that was interrupted.
+path "pki/intermediate/generate/existing" {
+  capabilities = ["create", "update"]
+}
+
 path "pki/intermediate/set-signed" {
   capabilities = ["create", "update"]
 }
@@ -95,6 +100,56 @@ path "sys/policies/acl/acmeproxy-reader" {
   capabilities = ["create", "read", "update"]
 }
 
+# The reader: the login of `doctor`, beside the signing CA.
+path "sys/auth" {
+  capabilities = ["read"]
+}
+
+# Vault asks for "sudo" wherever a login method is enabled.
+path "sys/auth/approle" {
+  capabilities = ["create", "read", "update", "sudo"]
+}
+
+path "auth/approle/role/acmeproxy-reader" {
+  capabilities = ["create", "read", "update"]
+}
+
+path "auth/approle/role/acmeproxy-reader/role-id" {
+  capabilities = ["create", "read", "update"]
+}
+
+path "auth/approle/role/acmeproxy-reader/secret-id" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/approle/role/acmeproxy-reader/custom-secret-id" {
+  capabilities = ["create", "update"]
+}
+
+path "auth/approle/role/acmeproxy-reader/secret-id/lookup" {
+  capabilities = ["create", "update"]
+}
+
+path "identity/lookup/entity" {
+  capabilities = ["create", "update"]
+}
+
+path "identity/entity" {
+  capabilities = ["create", "update"]
+}
+
+path "identity/entity/name/acmeproxy-reader" {
+  capabilities = ["create", "read", "update"]
+}
+
+path "identity/entity-alias" {
+  capabilities = ["create", "update"]
+}
+
+path "identity/entity-alias/id/*" {
+  capabilities = ["read", "update"]
+}
+
 # The tenants: the mount with its issuing CA.
 path "+/sys/mounts" {
   capabilities = ["read"]
@@ -129,6 +184,11 @@ path "+/pki/config/issuers" {
 }
 
 path "+/pki/intermediate/generate/internal" {
+  capabilities = ["create", "update"]
+}
+
+# The key of an earlier run that was interrupted.
+path "+/pki/intermediate/generate/existing" {
   capabilities = ["create", "update"]
 }
 

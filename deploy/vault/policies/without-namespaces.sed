@@ -4,8 +4,8 @@
 #   sed -E -f without-namespaces.sed reader.hcl | sed 's#PREFIX#admin#'
 s#^path "(\+/)?pki/#path "PREFIX/\1pki/#
 s#^path "(\+/)?sys/mounts/pki#path "sys/mounts/PREFIX/\1pki#
-s#^path "\+/sys/auth/approle#path "sys/auth/PREFIX/+/approle#
-s#^path "\+/auth/approle/#path "auth/PREFIX/+/approle/#
+s#^path "(\+/)?sys/auth/approle#path "sys/auth/PREFIX/\1approle#
+s#^path "(\+/)?auth/approle/#path "auth/PREFIX/\1approle/#
 # There is one place for policies and entities, so a tenant's carry its name.
 s#^path "\+/sys/policies/acl/acmeproxy"#path "sys/policies/acl/acmeproxy-*"#
 s#^path "\+/identity/entity/name/acmeproxy"#path "identity/entity/name/acmeproxy-*"#

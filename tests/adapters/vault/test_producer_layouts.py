@@ -202,7 +202,7 @@ async def test_what_the_settings_do_not_name_is_written_beside_and_told(tmp_path
     ("path", "expected"),
     [
         ("pki/config/crl", ["read"]),
-        ("shop/pki/roles/web", ["read"]),
+        ("shop/pki/roles/web", ["list", "read"]),
         ("shop/pki/certs/detailed", ["list", "read"]),
         ("shop/pki/cert/11-22", ["read"]),
         ("shop/sys/mounts/pki/tune", ["read"]),
@@ -234,3 +234,22 @@ async def reader(openbao: OpenBao, _produced: None) -> tuple[OpenBao, str]:
     body = {"policies": ["acmeproxy-reader"], "no_default_policy": True, "ttl": "1h"}
     made = await as_root(openbao, "POST", "auth/token/create", "admin", body)
     return openbao, made["auth"]["client_token"]
+
+
+async def test_where_every_tenant_has_a_login_vault_login_is_the_readers(tmp_path: Path) -> None:
+    """It may look at everything that doctor looks at, and change and sign nothing."""
+    login = 'login = { role_id_file = "look.role-id", secret_id_file = "look.secret-id" }'
+    async with running_openbao(tmp_path) as server:
+        file = settings_file(tmp_path, server.address, TWO, f'namespace = "admin"\n{login}')
+        applied(file, server.root_token)
+        assert planned(file, server.root_token) == []
+        token = await logged_in(server, tmp_path, "look", "auth/approle/login", "admin")
+        asked = ("shop/pki/config/auto-tidy", "lab/pki/roles/lab", "shop/pki/sign/web", "pki/config/crl")
+        assert await capabilities(server, token, *asked, namespace="admin") == {
+            "shop/pki/config/auto-tidy": ["read"],
+            "lab/pki/roles/lab": ["list", "read"],
+            "shop/pki/sign/web": ["deny"],
+            "pki/config/crl": ["read"],
+        }
+        answer = await as_root(server, "POST", "auth/token/lookup", "admin", {"token": token})
+        assert answer["data"]["policies"] == ["acmeproxy-reader", "default"]

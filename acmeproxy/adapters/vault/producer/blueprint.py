@@ -96,7 +96,8 @@ class Blueprint(msgspec.Struct, frozen=True):
     """The whole producer side.
 
     `admin` is the namespace of the signing CA and of the reader's policy; with `paths`, nothing is in a
-    namespace and every mount has its prefix already. `public_url` is where AIA and CRL URLs lead.
+    namespace and every mount has its prefix already. `public_url` is where AIA and CRL URLs lead. `reader` is
+    the login of whoever reads only, where no tenant uses it.
     """
 
     signing: SigningPlan
@@ -104,6 +105,7 @@ class Blueprint(msgspec.Struct, frozen=True):
     public_url: str
     paths: bool = False
     templated: bool = False
+    reader: Machine | None = None
 
     @property
     def admin(self) -> str:

@@ -37,11 +37,21 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def accounts(blueprint: Blueprint) -> Iterator[Account]:
-    """Return the logins of all tenants.
+    """Return the logins of all tenants, and the reader's.
 
     Raises:
         ProducerError: Tenants with one login cannot have templated policies.
     """
+    yield from _tenants(blueprint)
+    if blueprint.reader is not None:
+        machine = blueprint.reader
+        namespace = blueprint.admin if machine.namespace is None else machine.namespace
+        yield Account(
+            machine.role or policies.READER, policies.READER, namespace, machine, (policies.READER,), {}
+        )
+
+
+def _tenants(blueprint: Blueprint) -> Iterator[Account]:
     plans = sorted(blueprint.tenants, key=_login)
     groups = [(key, list(sharing)) for key, sharing in groupby(plans, _login)]
     for (namespace, mount, table), sharing in groups:

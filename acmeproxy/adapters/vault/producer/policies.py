@@ -7,6 +7,8 @@ from typing import Any, Final
 from acmeproxy.adapters.vault.producer.roles import uses
 from acmeproxy.core.tenant import Tenant
 
+#: Both the policy of whoever reads only, and the AppRole and the entity that have it.
+READER: Final = "acmeproxy-reader"
 #: What a request to sign may say: nothing that widens what the role allows.
 SIGN_PARAMETERS: Final = (
     "csr",
@@ -72,9 +74,10 @@ def reader_policy(mounts: Sequence[tuple[str, str]]) -> _Paths:
     paths: dict[str, Mapping[str, Any]] = {}
     for namespace, mount in mounts:
         above = f"{namespace}/" if namespace else ""
-        for path in ("roles", "issuers", "certs", "certs/detailed"):
+        # To list is to ask at `roles/`, where the longer pattern decides.
+        for path in ("roles", "roles/*", "issuers", "certs", "certs/detailed"):
             paths[f"{above}{mount}/{path}"] = {"capabilities": ["list", "read"]}
-        for path in ("roles/*", "issuer/*", "config/*", "tidy-status", "cert/*"):
+        for path in ("issuer/*", "config/*", "tidy-status", "cert/*"):
             paths[f"{above}{mount}/{path}"] = {"capabilities": ["read"]}
         paths[f"{above}sys/mounts/{mount}/tune"] = {"capabilities": ["read"]}
     return paths

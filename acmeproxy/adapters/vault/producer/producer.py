@@ -9,7 +9,7 @@ import requests
 from acmeproxy.adapters.vault.connection import Reveal
 from acmeproxy.adapters.vault.producer import machines, policies
 from acmeproxy.adapters.vault.producer.authority import Authority
-from acmeproxy.adapters.vault.producer.blueprint import OWN_NAME, Blueprint, IssuingPlan, TenantPlan
+from acmeproxy.adapters.vault.producer.blueprint import Blueprint, IssuingPlan, TenantPlan
 from acmeproxy.adapters.vault.producer.documents import (
     Document,
     LoginMount,
@@ -128,7 +128,7 @@ class Producer:
         for account in machines.accounts(self.blueprint):
             yield from self._account(account)
         admin = self.at(self.blueprint.admin)
-        yield PolicyPart(admin, f"{OWN_NAME}-reader", lambda: policies.reader_policy(self._mounts()))
+        yield PolicyPart(admin, policies.READER, lambda: policies.reader_policy(self._mounts()))
 
     def notes(self) -> Iterator[str]:
         """Return what the operator has to see to, for logins that are not made here."""
@@ -141,7 +141,7 @@ class Producer:
                     yield f"[{machine.table}]: a wrapped secret id{where} is had by {made}"
                 continue
             told = ", ".join(f"{key} = {value}" for key, value in account.metadata.items())
-            entity = f" Its entity needs the metadata {told}." if self.blueprint.templated else ""
+            entity = f" Its entity needs the metadata {told}." if self.blueprint.templated and told else ""
             if machine.method in {"token", "agent"}:
                 whose = f"its token needs the policy {names}{where} and a period of an hour."
             else:

@@ -64,7 +64,9 @@ async def test_a_reader_that_cannot_log_in_is_told_beside_what_it_does_not_see(w
         Level.WARN,
         f"tenant {ward.name}: reader",
         "vault.login, which should read the configuration, does not work: "
-        "the login did not work: Vault answered 403 'permission denied'",
+        "the login did not work: Vault answered 403 'permission denied': the token is expired, revoked, "
+        "used up or bound to other addresses, or may not look at itself: write a new one, "
+        "or see to the agent that does",
         "bao token create -namespace=admin -policy=acmeproxy-reader",
     )
     assert [one.subject.partition(": ")[2] for one in found[1:]] == ["mount pki", "revocation pki"]

@@ -64,7 +64,9 @@ async def test_a_login_that_does_not_work_fails_and_nothing_more_is_asked(ward: 
     assert found == Finding(
         Level.FAIL,
         f"tenant {ward.name}: login",
-        "the login did not work: Vault answered 403 'permission denied'",
+        "the login did not work: Vault answered 403 'permission denied': the token is expired, revoked, "
+        "used up or bound to other addresses, or may not look at itself: write a new one, "
+        "or see to the agent that does",
         "acmeproxy doctor  # once it can log in",
     )
 
