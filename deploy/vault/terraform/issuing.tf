@@ -16,8 +16,7 @@ resource "vault_mount" "tenant" {
   type        = "pki"
   description = "acmeproxy: certificates of tenant ${each.key}"
 
-  default_lease_ttl_seconds = each.value.lifetime_hours * 3600
-  max_lease_ttl_seconds     = each.value.lifetime_hours * 3600
+  max_lease_ttl_seconds = each.value.lifetime_hours * 3600
 }
 
 resource "vault_pki_secret_backend_config_cluster" "tenant" {

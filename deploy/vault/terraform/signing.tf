@@ -7,8 +7,7 @@ resource "vault_mount" "signing" {
   description = "acmeproxy: signs issuing CAs, and nothing else"
 
   # Without them everything is cut to 768 hours, with a warning that nobody sees.
-  default_lease_ttl_seconds = var.signing.lifetime_hours * 3600
-  max_lease_ttl_seconds     = var.signing.lifetime_hours * 3600
+  max_lease_ttl_seconds = var.signing.lifetime_hours * 3600
 }
 
 resource "vault_pki_secret_backend_config_cluster" "signing" {

@@ -160,6 +160,26 @@ async def test_what_drifted_is_mended_and_what_is_not_ours_is_left(server: OpenB
     assert (await as_root(server, "GET", "pki/config/crl", "admin/shop"))["data"]["expiry"] == "96h"
 
 
+async def test_what_somebody_added_to_a_policy_goes(server: OpenBao, tmp_path: Path) -> None:
+    """INV-14: in whose hand it is written says nothing of what it allows."""
+    file = settings_file(tmp_path, server.address)
+    applied(file, server.root_token)
+    path = "sys/policies/acl/acmeproxy"
+    ours = (await as_root(server, "GET", path, "admin/shop"))["data"]["policy"]
+    assert 'path "pki/sign/web" {\n  capabilities = ["update"]\n' in ours
+    added = 'path "pki/roles/*" { capabilities = ["update"] }\n'
+    widened = ours.replace(
+        '"pki/revoke" {\n  capabilities = ["update"]', '"pki/revoke" {\n  capabilities = ["sudo"]'
+    )
+    for text, fields in ((f"{ours}\n{added}", {"text"}), (widened, {"pki/revoke"})):
+        await as_root(server, "POST", path, "admin/shop", {"policy": text})
+        [step] = planned(file, server.root_token)
+        assert (step.change, step.where) == (Change.CHANGE, f"admin/shop/{path}")
+        assert {one.field for one in step.fields} == fields
+        applied(file, server.root_token)
+        assert (await as_root(server, "GET", path, "admin/shop"))["data"]["policy"] == ours
+
+
 async def test_a_mount_that_would_cut_lifetimes_is_tuned(server: OpenBao, tmp_path: Path) -> None:
     """vault.md §1: 768 h, and a warning that nobody sees."""
     await as_root(server, "POST", "sys/namespaces/admin", "", {})

@@ -100,8 +100,8 @@ class SecretsMount:
         if self._there:
             self._namespace.write(f"sys/mounts/{self._mount}/tune", lifetimes)
         else:
-            config = {**lifetimes, "default_lease_ttl": f"{self._seconds}s"}
-            self._namespace.write(f"sys/mounts/{self._mount}", {"type": "pki", "config": config})
+            # What is asked for without a lifetime gets the server's usual one, not the longest.
+            self._namespace.write(f"sys/mounts/{self._mount}", {"type": "pki", "config": lifetimes})
 
 
 class LoginMount:
@@ -127,7 +127,7 @@ class LoginMount:
 
 
 class PolicyPart:
-    """A policy, compared by its paths."""
+    """A policy: ours to the last word, since whatever else is in it would widen it."""
 
     def __init__(self, namespace: Namespace, name: str, paths: Fields) -> None:
         self._namespace = namespace
@@ -135,23 +135,22 @@ class PolicyPart:
         self._paths = paths
 
     def look(self) -> Step:
-        """Compare path by path, whatever the order."""
+        """Compare the text, and say where it differs path by path."""
         where = step.place(self._namespace.path, self._path)
         wanted = self._paths()
         found = self._namespace.read(self._path)
         if found is None:
             return step.added("policy", where, {path: _shown(rule) for path, rule in wanted.items()})
+        if found.get("policy") == policies.text(wanted):
+            return step.changed("policy", where, ())
         old = policies.parsed(found.get("policy"))
-        return step.changed(
-            "policy",
-            where,
-            [
-                Difference(path, _shown(old.get(path)), _shown(wanted.get(path)))
-                for path in dict.fromkeys((*old, *wanted))
-                if old.get(path) != wanted.get(path)
-            ]
-            or ([] if old else [Difference("text", "written by others", "ours")]),
-        )
+        differing = [
+            Difference(path, _shown(old.get(path)), _shown(wanted.get(path)))
+            for path in dict.fromkeys((*old, *wanted))
+            if old.get(path) != wanted.get(path)
+        ]
+        # What is added in another hand is in no path that we can read.
+        return step.changed("policy", where, differing or [Difference("text", "changed by others", "ours")])
 
     def carry(self) -> None:
         """Write all of it: a policy is one text."""

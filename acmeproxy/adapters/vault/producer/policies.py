@@ -1,6 +1,7 @@
 """Policies: what the proxy may do for a tenant, and what may be read to check it (INV-14)."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -23,6 +24,10 @@ SIGN_PARAMETERS: Final = (
     # Asked of Vault Enterprise from 1.17 on; others have no such parameter.
     "cert_metadata",
 )
+
+_BLOCK: Final = re.compile(r'^path "([^"\n]+)" \{\n(.*?)^\}$', re.MULTILINE | re.DOTALL)
+_CAPABILITIES: Final = re.compile(r'^  capabilities = (\[(?:"[a-z]+"(?:, )?)*\])$', re.MULTILINE)
+_PARAMETER: Final = re.compile(r'^    "(\w+)" = (\[(?:"\w*"(?:, )?)*\])$', re.MULTILINE)
 
 _Paths = Mapping[str, Mapping[str, Any]]
 
@@ -84,18 +89,31 @@ def reader_policy(mounts: Sequence[tuple[str, str]]) -> _Paths:
 
 
 def text(paths: _Paths) -> str:
-    """Write a policy as Vault takes it."""
-    return json.dumps({"path": paths})
+    """Write a policy in HCL, as people write them and add to them."""
+    return "\n".join(_block(path, rule) for path, rule in paths.items())
 
 
 def parsed(written: object) -> _Paths:
-    """Read a policy that was written by us; one that was not has no paths that we know."""
-    try:
-        document = json.loads(written) if isinstance(written, str) else {}
-    except ValueError:
+    """Read the paths of a policy that were written by `text`; of what others wrote, nothing is known."""
+    if not isinstance(written, str):
         return {}
-    paths = document.get("path") if isinstance(document, dict) else None
-    return paths if isinstance(paths, dict) else {}
+    return {path: _rule(body) for path, body in _BLOCK.findall(written)}
+
+
+def _block(path: str, rule: Mapping[str, Any]) -> str:
+    parameters = rule.get("allowed_parameters") or {}
+    lines = [f"path {json.dumps(path)} {{", f"  capabilities = {json.dumps(rule['capabilities'])}"]
+    if parameters:
+        listed = [f"    {json.dumps(name)} = {json.dumps(values)}" for name, values in parameters.items()]
+        lines += ["  allowed_parameters = {", *listed, "  }"]
+    return "\n".join((*lines, "}", ""))
+
+
+def _rule(body: str) -> Mapping[str, Any]:
+    found = _CAPABILITIES.search(body)
+    parameters = {name: json.loads(values) for name, values in _PARAMETER.findall(body)}
+    rule = {"capabilities": json.loads(found[1]) if found else []}
+    return {**rule, "allowed_parameters": parameters} if parameters else rule
 
 
 def _role_keys(tenant: Tenant) -> Mapping[str, str]:

@@ -95,7 +95,7 @@ async def test_its_key_is_one_that_the_role_takes(ward: Ward, key_type: str, bit
 async def test_every_role_has_a_canary_of_its_own(ward: Ward) -> None:
     await ward.change_role({}, role="web")
     policy = (await ward.root("GET", "sys/policies/acl/acmeproxy"))["data"]["policy"]
-    both = policy.replace('"pki/revoke"', '"pki/sign/web": {"capabilities": ["update"]}, "pki/revoke"')
+    both = f'{policy}\npath "pki/sign/web" {{ capabilities = ["update"] }}\n'
     await ward.root("POST", "sys/policies/acl/acmeproxy", {"policy": both})
     place = ward.tenant.vault
     web = msgspec.structs.replace(place, role="web")

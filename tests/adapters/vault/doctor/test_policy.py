@@ -8,6 +8,7 @@ import pytest
 
 from acmeproxy.adapters.vault.doctor import examination
 from acmeproxy.adapters.vault.doctor.case import Use
+from acmeproxy.adapters.vault.producer import policies
 from acmeproxy.core.tenant import VaultPlace
 from acmeproxy.services.findings import Finding, Level
 from tests.support.ward import Ward
@@ -15,8 +16,7 @@ from tests.support.ward import Ward
 
 async def policy(ward: Ward) -> dict[str, Any]:
     text = (await ward.root("GET", "sys/policies/acl/acmeproxy"))["data"]["policy"]
-    paths: dict[str, Any] = json.loads(text)["path"]
-    return paths
+    return dict(policies.parsed(text))
 
 
 async def write(ward: Ward, paths: dict[str, Any]) -> None:
