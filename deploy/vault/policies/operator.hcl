@@ -196,6 +196,11 @@ path "+/pki/intermediate/set-signed" {
   capabilities = ["create", "update"]
 }
 
+# Parents without a key, where an issuing CA was imported alone.
+path "+/pki/issuers/import/cert" {
+  capabilities = ["create", "update"]
+}
+
 path "+/pki/issuers" {
   capabilities = ["list"]
 }

@@ -45,12 +45,14 @@ class IssuingCertifier:
         self._known: Issuer | None = None
 
     def fits(self, issuer: Issuer) -> bool:
-        """It is right directly below today's signing CA, for exactly these names, with none below it."""
+        """It is right directly below today's signing CA, for exactly these names, with none below it.
+
+        Whether its mount knows its parents too is for `Parents` to see to.
+        """
         signing = self._signing()
         return (
             signing is not None
-            and issuer.complete
-            and issuer.chain[1] == signing.certificate
+            and chain.signed(issuer.certificate, signing.certificate)
             and constraints.holds(issuer.certificate, self._plan.names, self._accepted())
             and constraints.path_length(issuer.certificate) == 0
         )
