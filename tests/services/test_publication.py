@@ -1,11 +1,9 @@
 """Lists and certificates are kept while they are true, and fetched once however many ask."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -26,14 +24,6 @@ def authority(clock: SetClock) -> ScriptedAuthority:
 @pytest.fixture
 def told() -> list[str]:
     return []
-
-
-@pytest_asyncio.fixture
-async def flying() -> AsyncIterator[Flights]:
-    crashes: list[BaseException] = []
-    async with flights(crashes.append) as made:
-        yield made
-    assert crashes == []
 
 
 @pytest.fixture

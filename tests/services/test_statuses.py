@@ -1,16 +1,14 @@
 """OCSP answers: said again while fresh, never after a revocation, and few questions at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 from cryptography.x509 import ocsp as x509_ocsp
 
 from acmeproxy.core import ocsp
 from acmeproxy.core.ocsp import CertId, Fault, IssuerHash, Request, Response
-from acmeproxy.services.flights import Flights, flights
+from acmeproxy.services.flights import Flights
 from acmeproxy.services.publication import Publication
 from acmeproxy.services.statuses import Statuses
 from tests.support.scripted_authority import ScriptedAuthority, ca_certificate, signed_status
@@ -24,14 +22,6 @@ SERIAL = 0x1393B2184DFB7C2881D8A572A8593AB63507C50D
 @pytest.fixture
 def authority(clock: SetClock) -> ScriptedAuthority:
     return ScriptedAuthority(clock)
-
-
-@pytest_asyncio.fixture
-async def flying() -> AsyncIterator[Flights]:
-    crashes: list[BaseException] = []
-    async with flights(crashes.append) as made:
-        yield made
-    assert crashes == []
 
 
 @pytest.fixture

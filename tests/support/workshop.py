@@ -41,6 +41,7 @@ from acmeproxy.services.validation import Retries, Validation
 from acmeproxy.worker.dispatch import Dispatch
 from tests.support.acme_csr import certificate_key, certificate_request
 from tests.support.certificate_authority import CertificateAuthority
+from tests.support.log_capture import captured
 from tests.support.scripted_signer import ScriptedSigner
 from tests.support.scripted_validator import ScriptedValidator
 from tests.support.stored import (
@@ -223,10 +224,8 @@ class Workshop:
 @pytest.fixture(autouse=True)
 def events() -> Iterator[structlog.testing.LogCapture]:
     """Keep what is logged, and print none of it."""
-    capture = structlog.testing.LogCapture()
-    structlog.configure(processors=[capture])
-    yield capture
-    structlog.reset_defaults()
+    with captured() as capture:
+        yield capture
 
 
 @pytest.fixture

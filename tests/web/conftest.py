@@ -6,6 +6,8 @@ import pytest
 import structlog
 from pytest_asyncio import is_async_test
 
+from tests.support.log_capture import captured
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run every test below this directory on the session's loop."""
@@ -19,9 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def log() -> Iterator[structlog.testing.LogCapture]:
     """Keep the events of a module, among which must be no fault of ours when it ends."""
-    capture = structlog.testing.LogCapture()
-    structlog.configure(processors=[structlog.processors.format_exc_info, capture])
-    yield capture
-    structlog.reset_defaults()
+    with captured(structlog.processors.format_exc_info) as capture:
+        yield capture
     broken = [entry for entry in capture.entries if entry["event"] in {"request.failed", "job.failed"}]
     assert broken == []

@@ -7,6 +7,7 @@ import pytest
 import structlog
 
 from acmeproxy.adapters.vault.breaker import Breaker, ShutError, State
+from tests.support.log_capture import captured
 
 
 class Bench:
@@ -44,10 +45,8 @@ def bench() -> Bench:
 
 @pytest.fixture(autouse=True)
 def events() -> Iterator[structlog.testing.LogCapture]:
-    capture = structlog.testing.LogCapture()
-    structlog.configure(processors=[capture])
-    yield capture
-    structlog.reset_defaults()
+    with captured() as capture:
+        yield capture
 
 
 def test_three_failures_in_a_row_open_it(bench: Bench) -> None:

@@ -16,6 +16,7 @@ from acmeproxy.core.ids import TenantName
 from acmeproxy.core.tenant import Names, Tenant, VaultPlace
 from acmeproxy.services.ports import SigningDeferredError, SigningUncertainError
 from tests.adapters.vault.canned_vault import CannedVault, canned_vault, http_answer
+from tests.support.log_capture import captured
 from tests.support.openbao import intent
 
 ALPHA, BETA = (Tenant(TenantName(name), VaultPlace("pki", "acme"), Names()) for name in ("alpha", "beta"))
@@ -26,10 +27,8 @@ Told = list[tuple[str, str, State]]
 
 @pytest.fixture(autouse=True)
 def events() -> Iterator[structlog.testing.LogCapture]:
-    capture = structlog.testing.LogCapture()
-    structlog.configure(processors=[capture])
-    yield capture
-    structlog.reset_defaults()
+    with captured() as capture:
+        yield capture
 
 
 def connection(port: int, token: str = TOKEN, seconds: float = 15) -> VaultConnection:

@@ -13,6 +13,7 @@ from tests.adapters.vault.canned_vault import http_answer
 from tests.adapters.vault.logging_in import kept, logging_in, put, remove
 from tests.adapters.vault.scripted_vault import scripted_vault
 from tests.support.eventually import eventually
+from tests.support.log_capture import captured
 
 JWT = JwtLogin("acmeproxy", Secret("a.b.c"))
 SECOND_FACTOR = {"auth": {"client_token": "", "mfa_requirement": {"mfa_request_id": "d0c9eec7"}}}
@@ -21,10 +22,8 @@ SECOND_FACTOR = {"auth": {"client_token": "", "mfa_requirement": {"mfa_request_i
 @pytest.fixture(autouse=True)
 def events() -> Iterator[structlog.testing.LogCapture]:
     """Keep what is logged."""
-    capture = structlog.testing.LogCapture()
-    structlog.configure(processors=[capture])
-    yield capture
-    structlog.reset_defaults()
+    with captured() as capture:
+        yield capture
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from tests.adapters.vault.logging_in import (
     write_role,
 )
 from tests.support.cutting_proxy import Cut, CuttingProxy, cutting_proxy
+from tests.support.log_capture import captured
 from tests.support.openbao import as_root
 
 UNWRAP = b"POST /v1/sys/wrapping/unwrap"
@@ -34,10 +35,8 @@ OPENED = "expired or was opened before, perhaps by somebody else: destroy the se
 @pytest.fixture(autouse=True)
 def events() -> Iterator[structlog.testing.LogCapture]:
     """Keep what is logged."""
-    capture = structlog.testing.LogCapture()
-    structlog.configure(processors=[capture])
-    yield capture
-    structlog.reset_defaults()
+    with captured() as capture:
+        yield capture
 
 
 @pytest_asyncio.fixture
