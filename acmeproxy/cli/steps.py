@@ -69,6 +69,8 @@ def print_next(producer: "Producer", made: "Blueprint") -> None:
         typer.echo("\nAdd to the settings, so that the proxy logs in with what was made:\n")
     for table, lines in tables:
         typer.echo("\n".join((f"[{table}]", *lines, "")))
+    if tables:
+        typer.echo("Where the settings have vault = { ... } in one line, that is login = { ... } in it.\n")
     print_notes(producer)
 
 
