@@ -45,6 +45,7 @@ def doctor(
     import asyncio  # noqa: PLC0415 - help needs none of it
     import os  # noqa: PLC0415
 
+    from acmeproxy import telemetry  # noqa: PLC0415
     from acmeproxy.settings import SettingsError  # noqa: PLC0415
     from acmeproxy.wiring.doctor import diagnose  # noqa: PLC0415
 
@@ -56,6 +57,8 @@ def doctor(
     for name in tenant or ():
         if name not in given.tenants:
             leave(NOT_FOUND, f"There is no tenant {name}: the settings have {', '.join(given.tenants)}.")
+    # Adapters log what they meet, such as an address that gives no answer: stdout is for the findings.
+    telemetry.configure(stream=sys.stderr, form="console")
     with _Progress() as progress:
         diagnosis = asyncio.run(diagnose(given, tenant or (), os.environ, progress.tell))
     if as_json:

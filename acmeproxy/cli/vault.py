@@ -246,9 +246,13 @@ def _token(given: "Settings", token_file: Path | None) -> str:
 
     if token_file is not None:
         try:
-            return read_secret(token_file).strip()
+            given_token = read_secret(token_file).strip()
         except UnreadableError as error:
             leave(CONFIG, f"{token_file} {error}")
+        if not (given_token.isascii() and given_token.isprintable()):
+            # Of no use in a header, and an error there would blame the server.
+            leave(CONFIG, f"{token_file} holds no token: write one to it, in one line and nothing else.")
+        return given_token
     token = given.vault.login.token
     if token is None:
         leave(

@@ -134,3 +134,13 @@ def key_of_issuer(chain: bytes) -> bytes | None:
     identifier = leaf.extensions.get_extension_for_oid(ExtensionOID.AUTHORITY_KEY_IDENTIFIER).value
     assert isinstance(identifier, x509.AuthorityKeyIdentifier)
     return identifier.key_identifier
+
+
+def test_a_file_that_holds_no_token_is_told(tmp_path: Path) -> None:
+    settings_file(tmp_path, "http://127.0.0.1:1")
+    secret = tmp_path / "token"
+    secret.write_text("s.canary\ns.another\n")
+    secret.chmod(0o600)
+    done = run(tmp_path, "", "plan", "--token-file", "token")
+    assert done.returncode == 6
+    assert done.stderr == "token holds no token: write one to it, in one line and nothing else.\n"

@@ -127,6 +127,20 @@ async def test_a_root_that_the_settings_do_not_name_is_refused(
         applied(file, openbao.root_token, local_root=False)
 
 
+async def test_files_that_cannot_be_used_are_told(openbao: OpenBao, tmp_path: Path, namespace: str) -> None:
+    file = own_settings(openbao, tmp_path, namespace, 'roots = "roots.pem"')
+    (tmp_path / "roots.pem").write_text("hello")
+    with pytest.raises(ProducerError, match=r"roots\.pem, the file of vault\.roots, is not a bundle"):
+        applied(file, openbao.root_token)
+    (tmp_path / "roots.pem").unlink()
+    (tmp_path / "pki" / "signing.csr").mkdir()
+    with pytest.raises(ProducerError, match=r"signing\.csr cannot be written: Is a directory"):
+        applied(file, openbao.root_token, local_root=False)
+    (tmp_path / "pki" / "signing.pem").mkdir()
+    with pytest.raises(ProducerError, match=r"signing\.pem cannot be read: Is a directory"):
+        applied(file, openbao.root_token, local_root=False)
+
+
 async def test_a_local_root_replaces_no_other(openbao: OpenBao, tmp_path: Path, waiting: Path) -> None:
     """Somebody who types --local-root by mistake keeps the organisation's hierarchy."""
     root = Organisation()

@@ -151,6 +151,36 @@ async def test_roles_that_name_the_old_default_follow_and_others_are_told(
     assert (await as_root(server, "GET", "pki/roles/others", NAMESPACE))["data"]["issuer_ref"] == "elsewhere"
 
 
+async def test_roles_follow_too_where_the_rotation_was_interrupted_before(
+    server: OpenBao, tmp_path: Path
+) -> None:
+    """Else the old issuer would be retired, and every request to such a role a 500."""
+    file = settings_file(tmp_path, server.address)
+    applied(file, server.root_token)
+    role = {
+        "allowed_domains": ["shop.example"],
+        "allow_subdomains": True,
+        "key_type": "any",
+        "require_cn": False,
+    }
+    await as_root(server, "POST", "pki/roles/agents", NAMESPACE, {**role, "issuer_ref": "issuing-1"})
+    async with cutting_proxy(server.port) as proxy:
+        there = settings_file(tmp_path, f"http://127.0.0.1:{proxy.port}")
+        proxy.cut(b"POST /v1/pki/config/issuers", Cut.REPLY)
+        with pytest.raises(AwayError):
+            await asyncio.to_thread(switched, there, server.root_token)
+    assert await names(server) == {"issuing-1": False, "issuing-2": True}
+    file = settings_file(tmp_path, server.address)
+    former, told = switched(file, server.root_token)
+    assert told == [
+        "in use       issuing-2 already: finishing the rotation that made it",
+        "role         agents named the issuer issuing-1, and names issuing-2 now",
+    ]
+    retired(file, server.root_token, former)
+    leaf, above = await signed(server, NAMESPACE, "pki/sign/agents", "www.shop.example")
+    assert verify(leaf, above, root_of(tmp_path), "www.shop.example") == 4
+
+
 async def test_an_issuer_that_the_settings_name_stays_in_use(server: OpenBao, tmp_path: Path) -> None:
     """INV-4: what the settings say holds, and rotating in vain is told."""
     pinned = ONE.replace('role = "byoc"\n', 'role = "byoc"\nissuer = "issuing-1"\n')

@@ -106,7 +106,8 @@ def _constraints(case: Case, subject: str, own: x509.Certificate) -> Iterator[Fi
     try:
         constraints = own.extensions.get_extension_for_class(x509.NameConstraints).value
     except x509.ExtensionNotFound:
-        yield warned(subject, "it has no name constraints: only the role limits what it signs", mend)
+        text = "it has no name constraints: only the role limits what it signs"
+        yield warned(subject, text, _bounding(case))
         return
     permitted = list(constraints.permitted_subtrees or ())
     domains = [name.value.lstrip(".") for name in permitted if isinstance(name, x509.DNSName)]
@@ -130,6 +131,16 @@ def _constraints(case: Case, subject: str, own: x509.Certificate) -> Iterator[Fi
     ranges = case.tenant.names.ip_ranges
     if networks and any(not _within(one, networks) for one in ranges):
         yield failed(subject, "its name constraints leave out addresses of names.ip_ranges", mend)
+
+
+def _bounding(case: Case) -> str:
+    """Return how an authority gets constraints; empty where it cannot: OpenBao binds none to addresses."""
+    name, names = case.tenant.name, case.tenant.names
+    if "*" in names.allow:
+        return f"set tenants.{name}.names.allow to its domains, then acmeproxy vault apply"
+    if not names.allow and case.commands.program == "bao":
+        return ""
+    return f"acmeproxy vault rotate {name}"
 
 
 def _within(network: ipaddress.IPv4Network | ipaddress.IPv6Network, permitted: Sequence[object]) -> bool:
@@ -170,7 +181,7 @@ async def _settings(case: Case, subject: str, path: str) -> Sequence[Finding]:
         found.append(failed(subject, "it is revoked, and so is everything that it signed", mend))
     if shown.get("leaf_not_after_behavior") == "permit":
         text = "leaf_not_after_behavior=permit: certificates may outlive it"
-        found.append(failed(subject, text, case.commands.patch(path, leaf_not_after_behavior="err")))
+        found.append(failed(subject, text, case.commands.patch(path, leaf_not_after_behavior="truncate")))
     usage = str(shown.get("usage") or "")
     lacking = [one for one in _USAGES if one not in usage]
     if usage and lacking:

@@ -167,7 +167,8 @@ def _of_system(token: Token) -> list[_Probe]:
 
 async def _of_others(case: Case, token: Token) -> list[_Probe]:
     """List the other roles of the mount, where the reader sees them, and other tenants' within reach."""
-    own = {use.place.role for use in case.uses}
+    # An order that was placed before the tenant had profiles is signed with the tenant's own role.
+    own = {case.tenant.vault.role, *(use.place.role for use in case.uses)}
     listed = await case.see(f"{case.mount}/roles", "list") or {}
     roles = [role for role in listed.get("keys") or () if isinstance(role, str) and role not in own]
     probes = [_Probe(f"{case.mount}/sign/{role}", _NOTHING, "sign for other roles") for role in roles[:50]]

@@ -62,6 +62,9 @@ class Rotation:
         ]
         if unfinished:
             tell(f"in use       {old.name} already: finishing the rotation that made it")
+            # Whoever was interrupted may not have come to the roles, which would sign nothing any more.
+            for note in (note for issuer in unfinished for note in self._roles(issuer, old.name)):
+                tell(note)
             return _former(unfinished)
         reference = self._made(old, tell)
         for note in (*self._settings_notes(old), *self._roles(old, reference)):

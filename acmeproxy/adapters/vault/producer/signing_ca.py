@@ -47,12 +47,16 @@ class RootOutside:
         """Return the roots of `vault.roots`, none where it names no file that is there."""
         if self._anchors is None or not self._anchors.exists():
             return ()
-        return x509.load_pem_x509_certificates(self._anchors.read_bytes())
+        try:
+            return x509.load_pem_x509_certificates(_read(self._anchors))
+        except ValueError:
+            text = "the file of vault.roots, is not a bundle of certificates in PEM"
+            raise ProducerError(f"{self._anchors}, {text}") from None
 
     def keep(self, root: x509.Certificate) -> None:
         """Write `vault.roots` if it names a file that is not there."""
         if self._anchors is not None and not self._anchors.exists():
-            self._anchors.write_bytes(root.public_bytes(Encoding.PEM))
+            _write(self._anchors, root.public_bytes(Encoding.PEM))
 
 
 class SigningCertifier:
@@ -109,14 +113,14 @@ class SigningCertifier:
     ) -> Sequence[x509.Certificate]:
         answer = directory / SIGNED
         if not answer.exists():
-            (directory / REQUEST).write_bytes(csr.public_bytes(Encoding.PEM))
+            _write(directory / REQUEST, csr.public_bytes(Encoding.PEM))
             raise WaitsError(
                 f"Have your root sign {directory / REQUEST} (CA:TRUE, pathlen 1,"
                 f" {self._plan.lifetime.days} days), put the certificate and all above it, the root too, into"
                 f" {answer}, and run the same command again."
             )
         try:
-            given = x509.load_pem_x509_certificates(answer.read_bytes())
+            given = x509.load_pem_x509_certificates(_read(answer))
             return chain.ordered(csr.public_key(), given)
         except ValueError:
             raise ProducerError(f"{answer} is not a bundle of certificates in PEM") from None
@@ -144,3 +148,17 @@ def make_directory(directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ProducerError(f"{directory} cannot be made: {os.strerror(error.errno or 0)}") from None
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ProducerError(f"{file} cannot be read: {os.strerror(error.errno or 0)}") from None
+
+
+def _write(file: Path, content: bytes) -> None:
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise ProducerError(f"{file} cannot be written: {os.strerror(error.errno or 0)}") from None

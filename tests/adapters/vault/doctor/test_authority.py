@@ -116,6 +116,23 @@ async def test_an_authority_without_name_constraints_warns(ward: Ward) -> None:
     assert await ward.faults() == [rotated(ward, Level.WARN, text)]
 
 
+@pytest.mark.parametrize(
+    ("names", "mend"),
+    [
+        (Names(("*",)), "set tenants.{name}.names.allow to its domains, then acmeproxy vault apply"),
+        (Names(ip_ranges=(ipaddress.ip_network("10.1.0.0/16"),)), ""),
+    ],
+)
+async def test_to_rotate_is_no_mend_where_the_next_authority_would_have_none_either(
+    ward: Ward, names: Names, mend: str
+) -> None:
+    await issued_anew(ward, permitted_dns_domains="")
+    tenant = msgspec.structs.replace(ward.tenant, names=names)
+    text = "it has no name constraints: only the role limits what it signs"
+    told = wanted(ward, Level.WARN, text, mend.format(name=ward.name))
+    assert await of_issuer(ward, tenant=tenant) == [told]
+
+
 async def test_name_constraints_that_leave_out_a_tenants_names_fail(ward: Ward) -> None:
     await issued_anew(ward, permitted_dns_domains="other.example")
     name = f"{ward.name}.example"
@@ -155,7 +172,7 @@ async def test_certificates_that_may_outlive_it_fail(ward: Ward) -> None:
         ward,
         Level.FAIL,
         "leaf_not_after_behavior=permit: certificates may outlive it",
-        f"bao patch -namespace=admin/{ward.name} pki/issuer/default leaf_not_after_behavior=err",
+        f"bao patch -namespace=admin/{ward.name} pki/issuer/default leaf_not_after_behavior=truncate",
     )
     assert await ward.faults() == [told]
     await ward.mend(told.mend)

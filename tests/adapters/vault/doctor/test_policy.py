@@ -157,6 +157,16 @@ async def test_other_roles_of_the_mount_are_nobodys(ward: Ward) -> None:
     assert found.text == "its token may do too much: sign for other roles (pki/sign/web: update)"
 
 
+async def test_the_tenants_own_role_is_no_other_though_all_its_profiles_have_theirs(ward: Ward) -> None:
+    """`acmeproxy vault apply` lets it sign, for orders of before there were profiles."""
+    await ward.change_role({}, role="web")
+    sound = await policy(ward)
+    more = {"pki/sign/web": sound["pki/sign/acme"], "pki/roles/web": {"capabilities": ["read"]}}
+    await write(ward, {**sound, **more})
+    uses = (Use(msgspec.structs.replace(ward.tenant.vault, role="web"), ward.tenant.lifetime),)
+    assert await ward.faults(uses=uses) == []
+
+
 async def test_other_tenants_within_reach_are_nobodys(ward: Ward) -> None:
     strangers = (VaultPlace("pki-b", "web", ward.namespace), VaultPlace("pki", "web", "admin/elsewhere"))
     assert await ward.faults(strangers=strangers) == []

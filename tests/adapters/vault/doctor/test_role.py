@@ -192,6 +192,14 @@ async def test_wildcards_that_the_tenant_does_not_have_warn(ward: Ward) -> None:
     await told(ward, Level.WARN, text, "allow_wildcard_certificates=false", tenant=plain)
 
 
+async def test_a_role_signs_all_names_where_the_tenant_lets_all_be_ordered(ward: Ward) -> None:
+    """As `acmeproxy vault apply` makes it."""
+    everything = msgspec.structs.replace(ward.tenant, names=Names(("*",)))
+    await ward.change_role({"allow_any_name": True, "allowed_domains": []})
+    subject = f"tenant {ward.name}: role pki/acme"
+    assert [one for one in await ward.faults(tenant=everything) if one.subject == subject] == []
+
+
 async def test_addresses_are_signed_within_the_tenants_ranges_only(ward: Ward) -> None:
     names = Names(ward.tenant.names.allow, (), (ipaddress.ip_network("10.1.0.0/16"),))
     addressed = msgspec.structs.replace(ward.tenant, names=names)
