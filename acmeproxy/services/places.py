@@ -60,13 +60,18 @@ class Lane:
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Have a place, as long as the context lasts."""
-        await self._enter()
+        await self.enter()
         try:
             yield
         finally:
-            self._places.leave(self)
+            self.leave()
 
-    async def _enter(self) -> None:
+    def leave(self) -> None:
+        """Give back a place."""
+        self._places.leave(self)
+
+    async def enter(self) -> None:
+        """Wait for a place; who has it must `leave`."""
         if not self.full:
             self._places.take(self)
             return

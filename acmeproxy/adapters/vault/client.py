@@ -17,7 +17,7 @@ from acmeproxy.adapters.vault.transport import Call, LostError, UnsentError, ses
 
 __all__ = ["Answer", "Gate", "VaultClient"]
 
-_MAX_ANSWER: Final = 1 << 20
+MAX_ANSWER: Final = 1 << 20
 _LONGEST_WISH: Final = 3600
 _REASON_CHARACTERS: Final = 300
 _DOORS: Final = ("auth/", "sys/")
@@ -102,7 +102,7 @@ class VaultClient:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
-        largest: int = _MAX_ANSWER,
+        largest: int = MAX_ANSWER,
     ) -> Answer:
         """Send one request; `path` is below `/v1/`, and `largest` is the most octets that are read.
 
@@ -137,9 +137,7 @@ class VaultClient:
             raise LostError(kind) if call.sent else UnsentError(kind)
 
         answer = await self._gate.run(work, self._deadline, door=path.startswith(_DOORS))
-        if answer.retry_after is None and serves_nobody(answer):
-            return msgspec.structs.replace(answer, retry_after=self._gate.again())
-        return answer
+        return with_our_wish(answer, self._gate)
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -151,6 +149,11 @@ def _read(response: requests.Response, largest: int) -> Answer:
         body = response.raw.read(largest + 1, decode_content=False)
         if len(body) > largest:
             raise LostError(f"an answer of more than {largest} octets")
+    return answered(response.status_code, response.headers.get("Retry-After", ""), body)
+
+
+def answered(status: int, retry_after: str, body: bytes) -> Answer:
+    """Read an answer from its status, the field `Retry-After`, and its body, whatever that is."""
     octets = b""
     try:
         envelope = msgspec.json.decode(body, type=_Envelope)
@@ -158,16 +161,23 @@ def _read(response: requests.Response, largest: int) -> Answer:
         # DER; or a gateway's page, or worse: an answer without anything in it.
         envelope, octets = _Envelope(), body
     return Answer(
-        response.status_code,
+        status,
         envelope.data,
         envelope.auth,
         envelope.warnings or (),
         envelope.errors or (),
         envelope.request_id,
-        _wish(response.headers.get("Retry-After", "")),
+        _wish(retry_after),
         envelope.help,
         octets,
     )
+
+
+def with_our_wish(answer: Answer, gate: Gate) -> Answer:
+    """Say when to come again, where the address serves nobody and does not say so itself."""
+    if answer.retry_after is None and serves_nobody(answer):
+        return msgspec.structs.replace(answer, retry_after=gate.again())
+    return answer
 
 
 def _wish(header: str) -> timedelta | None:

@@ -1,9 +1,8 @@
 """The way to a Vault address: bounded, shared out among its tenants, and shut while nobody answers there."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Final, Protocol, TypeVar
@@ -41,6 +40,7 @@ class Answered(Protocol):
 
 
 A = TypeVar("A", bound=Answered)
+T = TypeVar("T")
 
 
 def unheard(_address: str, _tenant: str, _of: str, _state: State) -> None:
@@ -89,10 +89,25 @@ class Gate:
         return self._address.size
 
     async def run(self, work: Callable[[Call], A], deadline: timedelta, *, door: bool = False) -> A:
-        """Run blocking work in a thread, within a deadline that includes the wait for it.
+        """Run blocking work in a thread, and else as `accompany`."""
+
+        async def in_a_thread(call: Call) -> A:
+            future = asyncio.get_running_loop().run_in_executor(self._address.threads, work, call)
+            try:
+                return await future
+            finally:
+                if not future.done() or future.cancelled():
+                    call.abort()
+
+        return await self.accompany(in_a_thread, deadline, door=door)
+
+    async def accompany(
+        self, work: Callable[[Call], Awaitable[A]], deadline: timedelta, *, door: bool = False
+    ) -> A:
+        """Await work, within a deadline that includes the wait for a place.
 
         Args:
-            work: Sends one request.
+            work: Sends one request; stops when it is cancelled, and says in time what it has sent.
             deadline: For all of it. Half of it may go by before there is a place: what is sent with no time
                 left is lost for certain, and whether it was done is not known.
             door: Whether it is about the login, and not for the mount.
@@ -105,18 +120,19 @@ class Gate:
         self._address.breaker.require()
         own.require()
         now, seconds = asyncio.get_running_loop().time(), deadline.total_seconds()
-        async with AsyncExitStack() as stack:
-            try:
-                async with asyncio.timeout_at(now + seconds / 2):
-                    await stack.enter_async_context(self._lane.place())
-            except TimeoutError:
-                raise UnsentError("no place within the deadline") from None
+        try:
+            async with asyncio.timeout_at(now + seconds / 2):
+                await self._lane.enter()
+        except TimeoutError:
+            raise UnsentError("no place within the deadline") from None
+        try:
             # Asked again: they may have been shut while we waited.
-            stack.enter_context(self._address.breaker.asking())
-            stack.enter_context(own.asking())
-            return await self._judged(work, now + seconds, own)
+            with self._address.breaker.asking(), own.asking():
+                return await self._judged(work, now + seconds, own)
+        finally:
+            self._lane.leave()
 
-    async def _judged(self, work: Callable[[Call], A], end: float, own: Breaker) -> A:
+    async def _judged(self, work: Callable[[Call], Awaitable[A]], end: float, own: Breaker) -> A:
         """Ask, and tell the breakers what came of it."""
         call = Call()
         try:
@@ -137,15 +153,10 @@ class Gate:
             self._address.breaker.worked()
         return answer
 
-    async def _asked(self, call: Call, work: Callable[[Call], A], end: float) -> A:
+    async def _asked(self, call: Call, work: Callable[[Call], Awaitable[A]], end: float) -> A:
         try:
             async with asyncio.timeout_at(end):
-                future = asyncio.get_running_loop().run_in_executor(self._address.threads, work, call)
-                try:
-                    return await future
-                finally:
-                    if not future.done() or future.cancelled():
-                        call.abort()
+                return await work(call)
         except TimeoutError:
             if call.sent:
                 raise LostError("no answer within the deadline") from None
@@ -157,7 +168,11 @@ class Gate:
 
     async def reveal(self, secret: Reveal) -> str:
         """Call for a secret in a thread: it may be in a file."""
-        return await asyncio.get_running_loop().run_in_executor(self._address.threads, secret)
+        return await self.aside(secret)
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Do in a thread what blocks, and is no request."""
+        return await asyncio.get_running_loop().run_in_executor(self._address.threads, work)
 
     def close(self) -> None:
         """Let the threads of the address end."""

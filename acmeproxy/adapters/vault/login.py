@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -46,10 +47,14 @@ class Login:
             UnsentError: The request did not leave.
             LostError: It may have arrived.
         """
+        return await self.ask_by(lambda token: self._client.ask(method, path, token=token, **parts))
+
+    async def ask_by(self, send: Callable[[Secret | None], Awaitable[Answer]]) -> Answer:
+        """Ask as `ask` does, by what sends a request with a token."""
         token = await self._token()
-        answer = await self._client.ask(method, path, token=token, **parts)
+        answer = await send(token)
         if answer.status == HTTPStatus.FORBIDDEN and await self._replace(token, answer):
-            return await self._client.ask(method, path, token=await self._token(), **parts)
+            return await send(await self._token())
         return answer
 
     async def ask_openly(self, path: str) -> Answer:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from acmeproxy.adapters.vault import chain
 from acmeproxy.adapters.vault.client import Answer
 from acmeproxy.adapters.vault.connection import VaultConnection
+from acmeproxy.adapters.vault.courier import Courier
 from acmeproxy.adapters.vault.gate import Address, Gate, Heard, unheard
 from acmeproxy.adapters.vault.issuers import Issuers
 from acmeproxy.adapters.vault.login import Login
@@ -54,10 +56,11 @@ class VaultSigner:
         self._connections = dict(connections)
         urls = {connection.address for connection in connections.values()}
         self._addresses = {url: Address(max_in_flight, url, heard) for url in urls}
-        self._logins = {
-            name: Login(connection, Gate(self._addresses[connection.address], name))
-            for name, connection in connections.items()
+        gates = {
+            name: Gate(self._addresses[connection.address], name) for name, connection in connections.items()
         }
+        self._logins = {name: Login(connection, gates[name]) for name, connection in connections.items()}
+        self._couriers = {name: Courier(connection, gates[name]) for name, connection in connections.items()}
         self._metadata = {name: Metadata(login) for name, login in self._logins.items()}
         self._stores: dict[tuple[TenantName, VaultPlace], Store] = {}
         self._issuers: dict[tuple[TenantName, str], Issuers] = {}
@@ -68,6 +71,8 @@ class VaultSigner:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for courier in self._couriers.values():
+            await courier.close()
         for login in self._logins.values():
             login.close()
         for address in self._addresses.values():
@@ -78,14 +83,15 @@ class VaultSigner:
         login = self._login(tenant)
         metadata = self._metadata[tenant.name]
         extra = metadata.of(tenant.vault, intent)
+        send = partial(
+            self._couriers[tenant.name].post,
+            sign_path(tenant.vault),
+            body={**sign_request(intent), **extra},
+            # Ties this request to the intent where Vault's audit log is told to show the header.
+            headers={INTENT_HEADER: intent.id},
+        )
         try:
-            answer = await login.ask(
-                "post",
-                sign_path(tenant.vault),
-                body={**sign_request(intent), **extra},
-                # Ties this request to the intent where Vault's audit log is told to show the header.
-                headers={INTENT_HEADER: intent.id},
-            )
+            answer = await login.ask_by(lambda token: send(token=token))
         except UnsentError as error:
             raise SigningDeferredError(f"the request did not leave: {error}", error.retry_after) from None
         except LostError as error:
