@@ -18,7 +18,7 @@ from acmeproxy.adapters.vault.doctor import examination, server
 from acmeproxy.adapters.vault.doctor.bare import BareClient
 from acmeproxy.adapters.vault.doctor.case import Case, Use
 from acmeproxy.adapters.vault.doctor.commands import Commands
-from acmeproxy.adapters.vault.gate import Gate
+from acmeproxy.adapters.vault.gate import Address, Gate
 from acmeproxy.adapters.vault.login import Login
 from acmeproxy.core.ids import TenantName
 from acmeproxy.core.tenant import Profile, Tenant, VaultPlace
@@ -116,7 +116,7 @@ def _case(
     programs: Mapping[str, str],
 ) -> Case:
     """Give a tenant clients of its own: their threads are held up by nobody else's calls."""
-    gate = Gate(_IN_FLIGHT)
+    gate = Gate(Address(_IN_FLIGHT, connection.address), tenant.name)
     stack.callback(gate.close)
 
     def logged_in(reached: VaultConnection) -> Login:
@@ -147,7 +147,7 @@ def _case(
 
 
 def _bare(stack: AsyncExitStack, connection: VaultConnection) -> BareClient:
-    gate = Gate(1)
+    gate = Gate(Address(1, connection.address))
     stack.callback(gate.close)
     bare = BareClient(connection, gate, utc_now)
     stack.callback(bare.close)

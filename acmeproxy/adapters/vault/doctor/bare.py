@@ -9,8 +9,9 @@ import msgspec
 import requests
 import urllib3
 
-from acmeproxy.adapters.vault.client import Answer, Gate
+from acmeproxy.adapters.vault.client import Answer
 from acmeproxy.adapters.vault.connection import VaultConnection
+from acmeproxy.adapters.vault.gate import Address, Gate
 from acmeproxy.adapters.vault.transport import Call, LostError, UnsentError, session
 from acmeproxy.services.ports import Clock
 
@@ -40,7 +41,7 @@ class BareClient:
         self._connection = connection
         self._gate = gate
         # Of its own: whether others answer says nothing about this Vault.
-        self._elsewhere = Gate(2)
+        self._elsewhere = Gate(Address(2, "what certificates name"))
         self._clock = clock
         self._session = session(connection.ca or True, gate.places)
 
