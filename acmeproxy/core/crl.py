@@ -44,7 +44,7 @@ def parse(der: bytes, issuer: x509.Certificate, now: datetime, *, delta: bool) -
         key = cast("CertificateIssuerPublicKeyTypes", issuer.public_key())
         signed = crl.issuer == issuer.subject and crl.is_signature_valid(key)
         is_delta = any(extension.oid == x509.DeltaCRLIndicator.oid for extension in crl.extensions)
-    except (*UNREADABLE, NotImplementedError) as error:
+    except UNREADABLE as error:
         raise UntrustedListError("not a revocation list") from error
     if not signed:
         raise UntrustedListError("not signed by the issuer")

@@ -107,7 +107,7 @@ def _parse_request(der: bytes) -> Request:
         issuer = IssuerHash(algorithm, asked.issuer_name_hash, asked.issuer_key_hash)
         serial = asked.serial_number
         nonce = any(extension.oid == x509.OCSPNonce.oid for extension in asked.extensions)
-    except (*UNREADABLE, NotImplementedError, x509.ExtensionNotFound) as error:
+    except (*UNREADABLE, x509.ExtensionNotFound) as error:
         raise MalformedRequestError("not an OCSP request for one certificate") from error
     if algorithm not in _HASHES or serial.bit_length() > _LONGEST_SERIAL:
         raise MalformedRequestError("a hash or a serial number that no certificate of ours has")
@@ -163,7 +163,7 @@ def parse_response(der: bytes, asked: CertId, issuer: x509.Certificate, now: dat
         raise UntrustedResponseError("not signed by the issuer") from None
     except UntrustedResponseError:
         raise
-    except (*UNREADABLE, NotImplementedError) as error:
+    except UNREADABLE as error:
         raise UntrustedResponseError("not an OCSP response") from error
     if said != asked:
         raise UntrustedResponseError("about another certificate")

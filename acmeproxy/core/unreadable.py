@@ -10,6 +10,9 @@ UNREADABLE: Final = (
     ValueError,
     TypeError,
     UnsupportedAlgorithm,
+    # Nothing of ours is unfinished: cryptography says so of what it does not read, such as
+    # an OCSP request about two certificates.
+    NotImplementedError,
     x509.DuplicateExtension,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,

@@ -12,6 +12,7 @@ from acmeproxy.core.reference import Reference
 from acmeproxy.web.acme.links import Links
 from acmeproxy.web.cors import preflight
 from acmeproxy.web.errors import Handler, handled
+from acmeproxy.web.facts import facts
 from acmeproxy.web.keys import FAULT, REQUEST_ID, SERVICES
 
 _LOG: Final = structlog.get_logger()
@@ -68,14 +69,9 @@ def _record(request: web.Request, response: web.StreamResponse, seconds: float) 
         metrics.acme_errors.labels(tenant, kind, fault.detail.rpartition("[ref ")[2].rstrip("]")).inc()
     _LOG.info(
         "request.answered",
-        request_id=request[REQUEST_ID],
+        **facts(request, response, seconds),
         tenant=tenant,
         route=route,
         method=method,
-        path=request.path,
-        status=response.status,
-        duration_ms=round(seconds * 1000, 1),
-        client_ip=request.remote,
-        user_agent=request.headers.get("User-Agent", ""),
         error=fault.detail if fault else None,
     )

@@ -13,6 +13,7 @@ from acmeproxy.core.problem import Problem
 from acmeproxy.telemetry import Metrics
 from acmeproxy.web.cors import preflight
 from acmeproxy.web.errors import Handler, handled
+from acmeproxy.web.facts import facts
 from acmeproxy.web.keys import FAULT, REQUEST_ID, SERVICES
 from acmeproxy.web.pki import responder
 
@@ -103,13 +104,8 @@ def _record(request: web.Request, response: web.StreamResponse, route: str, seco
     tell = _LOG.info if response.status >= _OURS else request.app[TALLY].log.debug
     tell(
         "request.answered",
-        request_id=request[REQUEST_ID],
+        **facts(request, response, seconds),
         tenant=known,
         route=route,
         method=method,
-        path=request.path,
-        status=response.status,
-        duration_ms=round(seconds * 1000, 1),
-        client_ip=request.remote,
-        user_agent=request.headers.get("User-Agent", ""),
     )
