@@ -101,6 +101,15 @@ def intent_for(key: PublicKey, *names: Identifier) -> Intent:
     )
 
 
+def lasts(certificate: x509.Certificate, wanted: timedelta) -> bool:
+    """Tell whether a certificate of Vault's has a length, give or take Vault's own second.
+
+    It reads the clock for the end first and for the beginning after that, and cuts both to whole seconds.
+    """
+    life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    return wanted - timedelta(seconds=1) <= life <= wanted
+
+
 def _begin(
     subject: x509.Name, key: PublicKey, issuer: Authority | None, own: PublicKey | None = None
 ) -> x509.CertificateBuilder:

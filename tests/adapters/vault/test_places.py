@@ -20,6 +20,7 @@ from acmeproxy.core.inspection import serial_text
 from acmeproxy.core.tenant import Names, Profile, Tenant, VaultPlace
 from acmeproxy.services.ports import SigningDeferredError
 from tests.support.acme_csr import certificate_request
+from tests.support.certificates import lasts
 from tests.support.openbao import as_root, intent
 
 PLACES: Final = TenantName("places")
@@ -90,8 +91,8 @@ async def test_a_profile_has_its_own_role_and_issuer(signer: VaultSigner) -> Non
     ]
     assert usual.issuer.rfc4514_string() == f"CN={NEW}"
     assert other.issuer.rfc4514_string() == "CN=second"
-    assert usual.not_valid_after_utc - usual.not_valid_before_utc == timedelta(minutes=60, seconds=30)
-    assert other.not_valid_after_utc - other.not_valid_before_utc == timedelta(minutes=30, seconds=30)
+    assert lasts(usual, timedelta(minutes=60, seconds=30))
+    assert lasts(other, timedelta(minutes=30, seconds=30))
 
 
 async def test_every_place_has_a_role_to_read(signer: VaultSigner) -> None:

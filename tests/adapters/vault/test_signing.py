@@ -15,6 +15,7 @@ from acmeproxy.adapters.vault.signer import VaultSigner
 from acmeproxy.core.tenant import VaultPlace
 from acmeproxy.services.ports import Signed, SigningDeferredError, SigningRefusedError
 from tests.support.acme_csr import certificate_key, certificate_request
+from tests.support.certificates import lasts
 from tests.support.openbao import ALPHA, BETA, as_root, connections, intent, tenant
 
 
@@ -41,7 +42,7 @@ async def test_a_certificate_has_exactly_the_orders_names_and_the_requests_key(
     assert leaf.public_key() == key.public_key()
     assert leaf.subject == x509.Name([])
     # An hour twice, and the role's minute before it.
-    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(seconds=7260)
+    assert lasts(leaf, timedelta(seconds=7260))
     usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [ExtendedKeyUsageOID.SERVER_AUTH]
     assert len(signed.request_id) == 36
@@ -167,7 +168,7 @@ async def test_a_lifetime_beyond_the_roles_is_capped_and_told(
     async with VaultSigner(connections(hierarchy, openbao.port)) as signer:
         signed = await signer.sign(tenant(hierarchy), intent(["www.alpha.example"], lifetime=31 * 86400))
     leaf = leaf_of(signed)
-    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(hours=720, seconds=60)
+    assert lasts(leaf, timedelta(hours=720, seconds=60))
     assert "longer than permitted maxTTL" in capsys.readouterr().out
 
 

@@ -12,6 +12,7 @@ from acmeproxy.adapters.vault.doctor import examination
 from acmeproxy.adapters.vault.doctor.case import Use
 from acmeproxy.core.tenant import Names
 from acmeproxy.services.findings import Finding, Level
+from tests.support.certificates import lasts
 from tests.support.cutting_proxy import Cut, cutting_proxy
 from tests.support.eventually import eventually
 from tests.support.ward import Ward
@@ -54,7 +55,7 @@ async def test_its_name_is_nobodys_and_it_lasts_five_minutes(ward: Ward) -> None
     entry = (await ward.root("GET", f"pki/cert/{serial}"))["data"]
     certificate = x509.load_pem_x509_certificate(entry["certificate"].encode())
     # The role dates it back by a minute.
-    assert certificate.not_valid_after_utc - certificate.not_valid_before_utc == timedelta(minutes=6)
+    assert lasts(certificate, timedelta(minutes=6))
 
 
 async def test_one_that_acmeproxy_would_not_deliver_is_told_of_and_revoked(ward: Ward) -> None:
