@@ -1,5 +1,7 @@
 """A tenant's case, as the settings tell it: for `doctor`, and for what `serve` looks at when it starts."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -8,13 +10,15 @@ import msgspec
 from acmeproxy import settings
 from acmeproxy.adapters.clock import utc_now
 from acmeproxy.adapters.vault.connection import LoginMethod, Secret, TokenLogin, VaultConnection
+from acmeproxy.adapters.vault.doctor import server
 from acmeproxy.adapters.vault.doctor.bare import BareClient
 from acmeproxy.adapters.vault.doctor.case import Case, Use
 from acmeproxy.adapters.vault.doctor.commands import Commands
 from acmeproxy.adapters.vault.gate import Address, Gate
 from acmeproxy.adapters.vault.login import Abroad, Login
 from acmeproxy.core.tenant import Profile, Tenant, VaultPlace
-from acmeproxy.wiring import serving
+from acmeproxy.services.findings import Finding
+from acmeproxy.wiring import vaults
 from acmeproxy.wiring.logins import login_of
 
 _IN_FLIGHT: Final = 4
@@ -63,15 +67,27 @@ class Cases:
             above=None,
             bare=bare,
             commands=Commands(program, tenant.vault.namespace),
-            anchors=tuple(serving.anchors(given).get(tenant.name, ())),
+            anchors=tuple(vaults.anchors(given).get(tenant.name, ())),
             address=connection.address,
             aia_url=given.vault.authority.aia_url or given.server.public_url,
             signing=VaultPlace(mount, tenant.vault.role, above),
             clock=utc_now,
         )
 
-    def bare(self, connection: VaultConnection) -> BareClient:
-        """Ask a server as anybody could."""
+    async def servers(
+        self, connections: Sequence[VaultConnection]
+    ) -> tuple[Sequence[Finding], Mapping[str, str]]:
+        """Look at every address once; return what was found, and the program's name where it answers."""
+        each = {connection.address: connection for connection in connections}
+        told = await asyncio.gather(*(server.examine(one, self._bare(one)) for one in each.values()))
+        programs = {
+            address: product.program
+            for address, (product, _) in zip(each, told, strict=True)
+            if product is not None
+        }
+        return [one for _, findings in told for one in findings], programs
+
+    def _bare(self, connection: VaultConnection) -> BareClient:
         bare = BareClient(connection, self._gate(connection), utc_now)
         self._stack.callback(bare.close)
         return bare

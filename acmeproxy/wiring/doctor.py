@@ -11,15 +11,14 @@ from acmeproxy import settings
 from acmeproxy.adapters.clock import utc_now
 from acmeproxy.adapters.redis import examination as redis_examination
 from acmeproxy.adapters.redis.connection import Durability
-from acmeproxy.adapters.vault.connection import VaultConnection
-from acmeproxy.adapters.vault.doctor import examination, server
+from acmeproxy.adapters.vault.doctor import examination
 from acmeproxy.core.ids import TenantName
 from acmeproxy.core.tenant import Tenant
 from acmeproxy.services import premises
-from acmeproxy.services.findings import Diagnosis, Finding, failed
+from acmeproxy.services.findings import Diagnosis, failed
 from acmeproxy.services.stores import StateAwayError
 from acmeproxy.settings.address import is_loopback
-from acmeproxy.wiring import cases, serving
+from acmeproxy.wiring import cases, serving, vaults
 
 _REDIS_PORT: Final = 6379
 #: For the state store: more than a connection's own patience, for each of its few questions.
@@ -76,11 +75,11 @@ def _reach(url: str) -> redis_examination.Reach:
 async def _vault(
     given: settings.Settings, tenants: Mapping[TenantName, Tenant], progress: Callable[[str], None]
 ) -> Diagnosis:
-    connections = serving.vaults(given)
+    connections = vaults.vaults(given)
     async with AsyncExitStack() as stack:
         progress("vault")
         put = cases.Cases(given, stack)
-        told, programs = await servers(put, [connections[name] for name in tenants])
+        told, programs = await put.servers([connections[name] for name in tenants])
         # Of a server that is away, nothing more can be told.
         looked_at = [
             (put.case(tenant, connections[name], programs[address]), cases.neighbours(given, name))
@@ -92,20 +91,6 @@ async def _vault(
         )
     away = any(connections[name].address not in programs for name in tenants)
     return Diagnosis((*told, *(one for findings in examined for one in findings)), away=away)
-
-
-async def servers(
-    put: cases.Cases, connections: Sequence[VaultConnection]
-) -> tuple[Sequence[Finding], Mapping[str, str]]:
-    """Look at every address once; return what was found, and the program's name where it answers."""
-    each = {connection.address: connection for connection in connections}
-    told = await asyncio.gather(*(server.examine(one, put.bare(one)) for one in each.values()))
-    programs = {
-        address: product.program
-        for address, (product, _) in zip(each, told, strict=True)
-        if product is not None
-    }
-    return [one for _, findings in told for one in findings], programs
 
 
 def _premises(

@@ -56,6 +56,17 @@ async def examine(case: Case, token: Token) -> Sequence[Finding]:
     return or_passed(found, subject, text)
 
 
+async def may(case: Case, token: Token, capability: str, path: str) -> bool:
+    """Tell whether a token has a capability at a path of the tenant's namespace.
+
+    Raises:
+        UnansweredError: There is no answer.
+    """
+    placed = f"{_prefix(case.namespace, token.namespace)}{path}"
+    granted = (await _capabilities(case, token.namespace, (placed,)) or {}).get(placed, set())
+    return bool(granted & {capability, "root"})
+
+
 def sharing(case: Case, neighbours: Sequence[str]) -> Sequence[Finding]:
     """Tell what a tenant shares with others: a login, or a mount and so the right to revoke (VLT-16)."""
     name = case.tenant.name
