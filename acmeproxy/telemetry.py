@@ -192,6 +192,7 @@ class Metrics:
     vault_request_duration: Histogram
     vault_breaker: Gauge
     vault_unsafe: Gauge
+    vault_proven: Gauge
     nonces_rejected: Counter
     jobs: Counter
 
@@ -230,6 +231,7 @@ def metrics(version: str, commit: str = "unknown") -> Metrics:
             "vault_breaker_state", "0: asked, 1: one request asks, 2: not asked.", "addr", "tenant", "of"
         ),
         vault_unsafe=gauge("vault_unsafe", "Failures that were found on Vault's side; see doctor."),
+        vault_proven=gauge("vault_proven_seconds", "When that was last looked at, in seconds since 1970."),
         nonces_rejected=counter("nonce_rejected", "Requests with a nonce that was not taken.", "reason"),
         jobs=counter("jobs", "Jobs run by the worker.", "kind", "outcome"),
     )

@@ -15,6 +15,8 @@ _AGAIN: Final = timedelta(minutes=1)
 
 Prove = Callable[[], Awaitable[Diagnosis]]
 """Looks at all tenants."""
+Heard = Callable[[int], None]
+"""Is told how many failures there are, after each look that had an answer."""
 
 
 class UnprovenError(Exception):
@@ -33,11 +35,11 @@ class UnprovenError(Exception):
 class Proving:
     """Looks, and tells what it finds: a failure once, until it is gone."""
 
-    def __init__(self, prove: Prove, count: Callable[[int], None], every: timedelta = PROVE_EVERY) -> None:
+    def __init__(self, prove: Prove, heard: Heard, every: timedelta = PROVE_EVERY) -> None:
         self._prove = prove
-        self._count = count
+        self._heard = heard
         self._every = every
-        self._told: frozenset[Finding] = frozenset()
+        self._told: frozenset[Finding] | None = None
 
     async def require(self) -> None:
         """Look once.
@@ -51,6 +53,8 @@ class Proving:
 
     async def keep_looking(self) -> None:
         """Look again and again, until cancelled; soon again where there was no answer."""
+        if self._told is not None:
+            await asyncio.sleep(self._every.total_seconds())
         while True:
             diagnosis = await self._look()
             await asyncio.sleep((_AGAIN if diagnosis.away else self._every).total_seconds())
@@ -60,10 +64,10 @@ class Proving:
         found = frozenset(one for one in diagnosis.findings if one.level is Level.FAIL)
         # What cannot be asked now is told by whoever needs it, and says nothing about what may be done.
         if not diagnosis.away:
-            for finding in sorted(found - self._told, key=_sentence):
+            for finding in sorted(found - (self._told or frozenset()), key=_sentence):
                 _LOG.warning("vault.unsafe", subject=finding.subject, why=finding.text, mend=finding.mend)
             self._told = found
-            self._count(len(found))
+            self._heard(len(found))
         return diagnosis
 
 

@@ -49,7 +49,7 @@ from acmeproxy.web.keys import Services
 from acmeproxy.wiring import proof, validating, vaults
 from acmeproxy.wiring.publications import publications
 from acmeproxy.worker.dispatch import Dispatch
-from acmeproxy.worker.measured import MeasuredSigner, breaker_gauge
+from acmeproxy.worker.measured import MeasuredSigner, breaker_gauge, proof_gauges
 from acmeproxy.worker.runner import Runner
 
 _PROBE_PATIENCE: Final = timedelta(milliseconds=500)
@@ -109,7 +109,7 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
             app = build_app(services, given.server.max_requests)
         if signer is not None:
             reading = RoleReading(signer, published, given.tenant_values())
-            proving = Proving(partial(proof.prove, given, signer.logins), metrics.vault_unsafe.set)
+            proving = Proving(partial(proof.prove, given, signer.logins), proof_gauges(metrics))
             chores += [signer.keep_logged_in, reading.keep_reading, proving.keep_looking]
             if given.vault.unsafe == "refuse":
                 premise = proving.require

@@ -23,9 +23,10 @@ async def examine(case: Case, neighbours: Sequence[str]) -> Sequence[Finding]:
     known, told = await token.examine(case)
     if known is None:
         return told
-    found = [*policy.sharing(case, neighbours), *told, *await policy.examine(case, known)]
+    rights = await policy.examine(case, known)
+    found = [*policy.sharing(case, neighbours), *told, *rights.findings]
     for use in case.uses:
         path = f"{use.place.mount}/roles/{use.place.role}"
-        if await policy.may(case, known, "read", path) and (shown := await case.see(path)) is not None:
+        if rights.may("read", path) and (shown := await case.see(path)) is not None:
             found += role.evaluate(case, use, shown)
     return found
