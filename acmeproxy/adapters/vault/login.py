@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -57,9 +57,9 @@ class Login:
             return await send(await self._token())
         return answer
 
-    async def ask_openly(self, path: str) -> Answer:
+    async def ask_openly(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
         """Read what needs no token. Raises as `ask`, but never `SigningDeferredError`."""
-        return await self._client.ask("get", path)
+        return await self._client.ask("get", path, headers=headers)
 
     async def keep(self) -> None:
         """Stay logged in until cancelled: a token that nobody uses for a while would die unrenewed."""
