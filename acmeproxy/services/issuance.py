@@ -11,16 +11,17 @@ from acmeproxy.core.account import Account
 from acmeproxy.core.authorization import AuthorizationStatus
 from acmeproxy.core.ids import OrderId, TenantName
 from acmeproxy.core.job import Job
-from acmeproxy.core.order import Processing
+from acmeproxy.core.order import Abandoned, Processing
 from acmeproxy.core.problem import AcmeError, Problem, problem
 from acmeproxy.core.reference import Reference
 from acmeproxy.core.role import Role
 from acmeproxy.core.tenant import Tenant
 from acmeproxy.services.consent import Consent
+from acmeproxy.services.handover import Step
 from acmeproxy.services.ports import CaaForbidden, CaaUnknown, Clock
 from acmeproxy.services.reports import Report
 from acmeproxy.services.roles import KnownRoles
-from acmeproxy.services.signing import Signing, Step
+from acmeproxy.services.signing import Signing
 from acmeproxy.services.stores import Orders, OrderWithAuthorizations, Owner
 
 #: How long to wait where nobody could say whether a domain's owner allows the certificate.
@@ -55,10 +56,15 @@ class Issuance:
             return Report("gone")
         account, found = loaded
         order = found.order.value
-        tenant = self._tenants.get(job.tenant)
-        if not isinstance(order.progress, Processing) or tenant is None:
-            await self._orders.drop(owner, order)
-            return Report("dropped")
+        tenant = self._tenants[job.tenant]
+        match order.progress:
+            case Processing(intent):
+                pass
+            case Abandoned(error, _, unseen) if unseen is not None:
+                return await self._signing.clear(Step(owner, tenant, account, found.order, unseen, error))
+            case _:
+                await self._orders.drop(owner, order)
+                return Report("dropped")
         place = tenant.vault
         try:
             place = profile.conditions(tenant, account.value, order.profile).place
@@ -74,7 +80,7 @@ class Issuance:
                 case CaaUnknown(problem=unknown):
                     await self._orders.look_again(owner, order, self._clock() + _UNDECIDED)
                     return Report("undecided", {"order": order.id, "error": unknown.detail})
-        step = Step(owner, tenant.at(place), account, found.order, order.progress.intent, obstacle)
+        step = Step(owner, tenant.at(place), account, found.order, intent, obstacle)
         return await self._signing.advance(step)
 
     def _obstacle(

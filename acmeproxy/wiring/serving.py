@@ -32,6 +32,7 @@ from acmeproxy.services.administration import Administration
 from acmeproxy.services.authentication import Authentication
 from acmeproxy.services.certificates import Certificates
 from acmeproxy.services.finalization import Finalization
+from acmeproxy.services.handover import Handover
 from acmeproxy.services.issuance import Issuance
 from acmeproxy.services.limiting import Limiting
 from acmeproxy.services.ordering import Ordering
@@ -56,6 +57,8 @@ from acmeproxy.worker.measured import MeasuredSigner, breaker_gauge
 from acmeproxy.worker.runner import Runner
 
 _PROBE_PATIENCE: Final = timedelta(milliseconds=500)
+#: As far as the clocks of two workers may be apart (threat-model §1.5).
+_CLOCKS_APART: Final = timedelta(seconds=5)
 
 
 class Role(enum.StrEnum):
@@ -223,16 +226,12 @@ def _runner(
     tenants = given.tenant_values()
     orders = RedisOrders(connection, utc_now)
     ledger = RedisLedger(connection, utc_now)
-    signing = Signing(
-        orders,
-        RedisSurplus(connection, utc_now),
-        RedisCertifiedKeys(connection),
-        ledger,
-        signer,
-        utc_now,
-        anchors=anchors(given),
-        settling=given.vault.max_request_duration + given.vault.timeout,
-    )
+    surplus = RedisSurplus(connection, utc_now)
+    certified = RedisCertifiedKeys(connection)
+    handover = Handover(orders, surplus, certified, ledger, utc_now, anchors=anchors(given))
+    leaving = given.vault.timeout
+    settling = leaving + given.vault.max_request_duration + _CLOCKS_APART
+    signing = Signing(orders, surplus, ledger, signer, handover, utc_now, leaving=leaving, settling=settling)
     retries = Retries(given.validation.attempts, given.validation.retry_delay)
     consent = validating.consent(given)
     validation = Validation(

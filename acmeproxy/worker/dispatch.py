@@ -63,6 +63,9 @@ class Dispatch:
             return _BROKEN
 
     async def _done(self, job: Job) -> Report:
+        if job.tenant not in self._tenants:
+            # Nothing is signed for it, and nothing that is due is forgotten: it may come back (TEN-09).
+            return Report("unserved", alarm=True)
         match job.kind:
             case JobKind.VALIDATE:
                 return await self._validation.look(job)
@@ -71,8 +74,7 @@ class Dispatch:
             case JobKind.REVOKE:
                 return await self._revoking.revoke(job)
             case JobKind.REVOKE_SURPLUS:
-                tenant = self._tenants.get(job.tenant)
-                return await self._signing.revoke_surplus(job, tenant) if tenant else Report("dropped")
+                return await self._signing.revoke_surplus(job, self._tenants[job.tenant])
 
     def _record(self, job: Job, report: Report, seconds: float) -> None:
         self._metrics.jobs.labels(job.kind.value, report.outcome).inc()

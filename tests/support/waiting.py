@@ -91,5 +91,5 @@ async def serves(running: Proxy, name: str, tenant: str = "beta") -> None:
 
 def _assert_processing(answer: Answer) -> None:
     assert (answer.status, answer.json()["status"]) == (200, "processing"), answer.body
-    assert answer.headers["Retry-After"] == "1"
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
     assert "error" not in answer.json()

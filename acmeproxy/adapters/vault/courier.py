@@ -5,6 +5,7 @@ The contract is that of `VaultClient.ask`. Why this call only: docs/decisions/00
 
 import asyncio
 import json
+import math
 import re
 import socket
 import ssl
@@ -61,9 +62,17 @@ class Courier:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(
-        self, path: str, *, token: Reveal | None, body: Mapping[str, Any], headers: Mapping[str, str]
+        self,
+        path: str,
+        *,
+        token: Reveal | None,
+        body: Mapping[str, Any],
+        headers: Mapping[str, str],
+        leave_by: float = math.inf,
     ) -> Answer:
         """Send one request; `path` is below `/v1/`, `body` is sent as JSON.
+
+        Nothing is sent from `leave_by` on, in seconds of the monotonic clock.
 
         Raises:
             UnsentError: The request did not leave.
@@ -72,6 +81,7 @@ class Courier:
         octets = json.dumps(body).encode()
 
         async def work(call: Call) -> Answer:
+            call.leave_by = leave_by
             try:
                 return await self._send(call, path, octets, _fields(headers, token))
             except (UnsentError, LostError) as error:
@@ -160,7 +170,7 @@ class _Request(aiohttp.ClientRequest):
     """A request that tells its call when there is a connection: from then on it may arrive."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        _CALL.get().sent = True
+        _CALL.get().leave()
         return await super().send(conn)
 
 

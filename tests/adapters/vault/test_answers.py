@@ -1,6 +1,7 @@
 """What the answers mean that a healthy OpenBao does not give: a server that gives them stands in for it."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import msgspec
@@ -169,6 +170,27 @@ async def test_who_waits_for_a_place_until_the_deadline_has_sent_nothing() -> No
     assert isinstance(first, SigningUncertainError)
     assert isinstance(second, SigningDeferredError)
     assert len([request for request in vault.requests if b"sign/acme" in request]) == 1
+
+
+async def test_what_others_have_given_up_is_not_sent_any_more() -> None:
+    """K12, K20: the login took longer than that, as it does where the process was stopped meanwhile."""
+    leave_by = time.monotonic() + 0.1
+
+    def late() -> str:
+        while time.monotonic() < leave_by:
+            time.sleep(0.01)  # in a thread of the gate
+        return TOKEN
+
+    async with canned_vault(http_answer(400, says("no"))) as vault:
+        slow = VaultConnection(f"http://127.0.0.1:{vault.port}", TokenLogin(late))
+        async with VaultSigner({CANNED.name: slow}) as signer:
+            # It is nobody's fault but ours: no breaker opens, however often.
+            for _ in range(4):
+                with pytest.raises(SigningDeferredError, match="too late to be sent"):
+                    await signer.sign(CANNED, intent(["a.example.org"]), leave_by=leave_by)
+            assert not any(b"sign/acme" in request for request in vault.requests)
+            with pytest.raises(SigningRefusedError):
+                await signer.sign(CANNED, intent(["a.example.org"]), leave_by=time.monotonic() + 60)
 
 
 async def test_the_request_says_what_was_ordered_and_nothing_of_the_environment(
