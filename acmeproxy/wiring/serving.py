@@ -23,7 +23,7 @@ from acmeproxy.adapters.redis.ledger import RedisCampaigns, RedisLedger
 from acmeproxy.adapters.redis.limits import RedisLimits
 from acmeproxy.adapters.redis.orders import RedisOrders
 from acmeproxy.adapters.redis.outcomes import RedisOutcomes
-from acmeproxy.adapters.redis.roles import RedisRoles
+from acmeproxy.adapters.redis.roles import RedisRoles, RedisRoleWishes
 from acmeproxy.adapters.redis.surplus import RedisSurplus
 from acmeproxy.adapters.vault.connection import VaultConnection
 from acmeproxy.adapters.vault.signer import VaultSigner
@@ -97,22 +97,24 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
         serving = _Serving(connection, signer)
         chores: list[Callable[[], Coroutine[None, None, None]]] = []
         app = runner = None
-        published = RedisRoles(connection)
-        roles = KnownRoles(published, given.tenant_values())
-        chores.append(roles.keep_learning)
+        published, tenants = RedisRoles(connection), given.tenant_values()
+        reading = RoleReading(signer, published, tenants) if signer else None
+        roles = KnownRoles(published, tenants, reading) if reading else None
         if role is not Role.WORKER:
             signing = {SIGNING: given.vault.at("", given.vault.authority.mount)}
             publishing = await stack.enter_async_context(publications(given, metrics, signing))
             gate, outcomes = RedisGate(connection), RedisOutcomes(connection, publishing)
             await gate.learn()
             chores += [gate.keep_learning, outcomes.listen]
+            roles = roles or KnownRoles(published, tenants, RedisRoleWishes(connection, outcomes))
             services = _services(given, connection, gate, outcomes, roles, publishing, metrics, serving)
             app = build_app(services, given.server.max_requests)
-        if signer is not None:
-            reading = RoleReading(signer, published, given.tenant_values())
+        if signer is not None and reading is not None and roles is not None:
             chores += [signer.keep_logged_in, reading.keep_reading]
-            runner = _runner(given, connection, MeasuredSigner(signer, metrics), roles, metrics)
+            runner = _runner(given, connection, MeasuredSigner(signer, metrics), roles, reading, metrics)
             serving.on_drain = runner.drain
+        if roles is not None:
+            chores.append(roles.keep_learning)
         yield Assembly(app, runner, tuple(chores), serving.drain)
 
 
@@ -216,11 +218,12 @@ def _limiting(given: settings.Settings, connection: Connection) -> Limiting:
     return Limiting(RedisLimits(connection), given.tenant_values(), utc_now)
 
 
-def _runner(
+def _runner(  # noqa: PLR0913, PLR0917 - the parts of a worker
     given: settings.Settings,
     connection: Connection,
     signer: Signer,
     roles: KnownRoles,
+    reading: RoleReading,
     metrics: telemetry.Metrics,
 ) -> Runner:
     tenants = given.tenant_values()
@@ -246,7 +249,7 @@ def _runner(
     issuance = Issuance(orders, signing, tenants, roles, utc_now, consent=consent)
     queue = RedisQueue(connection, tuple(tenants), utc_now)
     revoking = Revoking(ledger, signer, tenants, utc_now)
-    dispatch = Dispatch(validation, issuance, signing, revoking, tenants, metrics)
+    dispatch = Dispatch(validation, issuance, signing, revoking, reading, tenants, metrics)
     return Runner(queue, dispatch, tenants=tenants)
 
 

@@ -14,6 +14,7 @@ from acmeproxy.core.tenant import Tenant
 from acmeproxy.services.issuance import Issuance
 from acmeproxy.services.reports import Report
 from acmeproxy.services.revoking import Revoking
+from acmeproxy.services.roles import RoleReading
 from acmeproxy.services.signing import Signing
 from acmeproxy.services.stores import StateAwayError
 from acmeproxy.services.validation import Validation
@@ -34,6 +35,7 @@ class Dispatch:
         issuance: Issuance,
         signing: Signing,
         revoking: Revoking,
+        roles: RoleReading,
         tenants: Mapping[TenantName, Tenant],
         metrics: Metrics,
     ) -> None:
@@ -41,6 +43,7 @@ class Dispatch:
         self._issuance = issuance
         self._signing = signing
         self._revoking = revoking
+        self._roles = roles
         self._tenants = tenants
         self._metrics = metrics
 
@@ -73,6 +76,8 @@ class Dispatch:
                 return await self._issuance.issue(job)
             case JobKind.REVOKE:
                 return await self._revoking.revoke(job)
+            case JobKind.READ_ROLE:
+                return await self._roles.answer(job)
             case JobKind.REVOKE_SURPLUS:
                 return await self._signing.revoke_surplus(job, self._tenants[job.tenant])
 

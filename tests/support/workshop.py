@@ -36,7 +36,7 @@ from acmeproxy.services.issuance import Issuance
 from acmeproxy.services.limiting import Limiting
 from acmeproxy.services.reports import Report
 from acmeproxy.services.revoking import Revoking
-from acmeproxy.services.roles import KnownRoles
+from acmeproxy.services.roles import KnownRoles, RoleReading
 from acmeproxy.services.signing import Signing
 from acmeproxy.services.stores import Owner, Stored, Undelivered
 from acmeproxy.services.validation import Retries, Validation
@@ -44,6 +44,7 @@ from acmeproxy.worker.dispatch import Dispatch
 from tests.support.acme_csr import certificate_key, certificate_request
 from tests.support.certificate_authority import CertificateAuthority
 from tests.support.log_capture import captured
+from tests.support.scripted_roles import ScriptedRoles
 from tests.support.scripted_signer import ScriptedSigner
 from tests.support.scripted_validator import ScriptedValidator
 from tests.support.stored import (
@@ -85,7 +86,9 @@ class Workshop:
             self.orders, surplus, ledger, self.signer, handover, clock, leaving=LEAVING, settling=SETTLING
         )
         self.published = RedisRoles(state)
-        self.roles = KnownRoles(self.published, self.tenants)
+        self.reader = ScriptedRoles()
+        reading = RoleReading(self.reader, self.published, self.tenants)
+        self.roles = KnownRoles(self.published, self.tenants, reading)
         self.issuance = Issuance(self.orders, self.signing, self.tenants, self.roles, clock, consent=consent)
         self.validation = Validation(
             self.authorizations,
@@ -99,7 +102,7 @@ class Workshop:
         self.metrics = telemetry.metrics("test")
         revoking = Revoking(ledger, self.signer, self.tenants, clock)
         self.dispatch = Dispatch(
-            self.validation, self.issuance, self.signing, revoking, self.tenants, self.metrics
+            self.validation, self.issuance, self.signing, revoking, reading, self.tenants, self.metrics
         )
 
     # --- what is there before ---------------------------------------------------------------------------
