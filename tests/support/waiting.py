@@ -22,7 +22,7 @@ def plan_of_two(port: int, hierarchy: Hierarchy, name_server: int) -> Plan:
         "beta": tenant(TENANTS["beta"], hierarchy.tenants[BETA]),
     }
     more = {
-        "server": "challenge_wait = 2\nfinalize_wait = 0.3\n",
+        "server": "challenge_wait = 2\nfinalize_wait = 0.3\nrevoke_wait = 0.3\n",
         "validation": BRISK["validation"],
         "vault": "timeout = 2\n",
     }
