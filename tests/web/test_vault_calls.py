@@ -86,7 +86,9 @@ async def test_a_revocation_is_noted_and_done(
     """K22: 503 with Retry-After until Vault has said that it is revoked."""
     held = await hold(spoilt, "www.alpha.example")
     faulty.spoil(fault, *REVOKE)
-    assert_refused(await held.client.revoke(held.leaf, 4), 503, "serverInternal")
+    answer = await held.client.revoke(held.leaf, 4)
+    assert_refused(answer, 503, "serverInternal")
+    assert answer.headers["Retry-After"] == "5"
     await serves(spoilt, "www.beta.example")
     faulty.mend()
     await eventually(_done(spoilt, held.id))

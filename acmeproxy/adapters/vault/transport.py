@@ -69,6 +69,7 @@ class Call:
             LateError: It must not be, `leave_by` is over: this process may have been stopped for a while.
         """
         if time.monotonic() >= self.leave_by:
+            self.sent = False
             raise LateError("too late to be sent: another worker may do it now")
         self.sent = True
 
