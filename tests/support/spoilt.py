@@ -10,7 +10,7 @@ from acmeproxy.adapters.vault.provisioning import Hierarchy
 from tests.support.faulty_vault import FaultyVault, faulty_vault
 from tests.support.proxies import Launch
 from tests.support.proxy import Proxy, hosted
-from tests.support.waiting import plan_of_two
+from tests.support.waiting import Waiting, plan_of_two, serves
 
 #: What the sign calls of the tenant alpha have in them.
 SIGN = ("/sign/acme", "admin/alpha")
@@ -30,6 +30,15 @@ async def spoilt(
     """Run a proxy that goes that way."""
     async with launch(plan_of_two(faulty.port, hierarchy, name_server)) as proxy:
         yield proxy
+
+
+async def waits_until_mended(wanted: Waiting, spoilt: Proxy, faulty: FaultyVault) -> None:
+    """Finalize while Vault is spoilt for alpha: the order waits, beta is served, and then it is issued."""
+    await wanted.finalized()
+    await serves(spoilt, "www.beta.example")
+    await wanted.still_waits()
+    faulty.mend()
+    await wanted.issued()
 
 
 @pytest.fixture

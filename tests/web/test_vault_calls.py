@@ -14,7 +14,7 @@ from tests.support.openbao import as_root
 from tests.support.problems import assert_refused
 from tests.support.proxy import Proxy
 from tests.support.relying_party import RelyingParty, asked
-from tests.support.spoilt import SIGN
+from tests.support.spoilt import SIGN, waits_until_mended
 from tests.support.vault_looks import revoked_in_store
 from tests.support.waiting import ready, serves
 
@@ -47,11 +47,7 @@ async def test_an_order_waits_for_a_login(
     wanted = await ready(spoilt, "www.alpha.example")
     faulty.spoil(fault, *LOGIN)
     await as_root(openbao, "POST", "sys/leases/revoke-prefix/auth/approle/login", SPACE)
-    await wanted.finalized()
-    await serves(spoilt, "www.beta.example")
-    await wanted.still_waits()
-    faulty.mend()
-    await wanted.issued()
+    await waits_until_mended(wanted, spoilt, faulty)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +63,7 @@ async def test_an_order_waits_until_its_certificate_can_be_looked_for(
     signs = faulty.count(*SIGN)
     faulty.spoil(resets(after=True), *SIGN)
     faulty.spoil(fault, *LOOK_UP)
-    await wanted.finalized()
-    await serves(spoilt, "www.beta.example")
-    await wanted.still_waits()
-    faulty.mend()
-    await wanted.issued()
+    await waits_until_mended(wanted, spoilt, faulty)
     assert faulty.count(*SIGN) == signs + 1
 
 

@@ -20,7 +20,7 @@ from tests.support.faulty_vault import (
 )
 from tests.support.proxies import Launch
 from tests.support.proxy import Proxy, hosted
-from tests.support.spoilt import SIGN
+from tests.support.spoilt import SIGN, waits_until_mended
 from tests.support.waiting import plan_of_two, ready, serves
 
 pytestmark = pytest.mark.usefixtures("mended")
@@ -67,11 +67,7 @@ async def test_an_order_waits_until_the_fault_is_mended(
     """FIN-22, TEN-06: 200 and processing with Retry-After all the time, then valid by itself."""
     wanted = await ready(spoilt, "www.alpha.example")
     faulty.spoil(fault, *SIGN)
-    await wanted.finalized()
-    await serves(spoilt, "www.beta.example")
-    await wanted.still_waits()
-    faulty.mend()
-    await wanted.issued()
+    await waits_until_mended(wanted, spoilt, faulty)
 
 
 @pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
@@ -138,9 +134,5 @@ async def test_a_redirect_takes_no_token_anywhere(
     wanted = await ready(spoilt, "www.alpha.example")
     elsewhere = f"Location: http://127.0.0.1:{canary.port}/v1/pki/sign/acme"
     faulty.spoil(says(307, b"", elsewhere), *SIGN)
-    await wanted.finalized()
-    await serves(spoilt, "www.beta.example")
-    await wanted.still_waits()
-    faulty.mend()
-    await wanted.issued()
+    await waits_until_mended(wanted, spoilt, faulty)
     assert canary.requests == []
