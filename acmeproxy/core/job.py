@@ -14,12 +14,14 @@ class JobKind(enum.StrEnum):
     ISSUE = "issue"
     REVOKE_SURPLUS = "revoke-surplus"
     REVOKE = "revoke"
+    READ_ROLE = "read-role"
 
 
 class Job(msgspec.Struct, frozen=True):
     """One thing to look at.
 
-    `subject` is the id of an authorization, an order, a surplus record or a certificate.
+    `subject` is the id of an authorization, an order, a surplus record or a certificate, or the name of a
+    role.
     """
 
     kind: JobKind

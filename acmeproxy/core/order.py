@@ -3,15 +3,21 @@
 import enum
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
 from acmeproxy.core.authorization import Authorization, AuthorizationStatus
 from acmeproxy.core.identifier import Identifier
 from acmeproxy.core.ids import AccountId, AuthorizationId, CertificateId, OrderId
+from acmeproxy.core.patience import patience
 from acmeproxy.core.problem import Problem, plain
 from acmeproxy.core.provenance import Provenance
+
+_SHORTEST_WAIT: Final = timedelta(seconds=1)
+_LONGEST_WAIT: Final = timedelta(seconds=30)
+_LONGEST_WISH: Final = timedelta(minutes=1)
 
 
 class OrderStatus(enum.StrEnum):
@@ -31,7 +37,9 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     `lifetime` is in seconds, `not_after` the end that the client asked for. `attempted_at` is the start of a
     call to Vault whose end is not known: while it is set, a certificate may exist that we have not seen.
     `first_attempt_at` bounds the search for it, and `mount` is where: that of the last attempt, or before the
-    first the tenant's (empty in those of older versions).
+    first the tenant's (empty in those of older versions). `store` tells whether Vault keeps what the last
+    attempt had signed; `None` is before the first, and in those of older versions. `retry_at` is when to ask
+    Vault again, which it may have wished so.
     """
 
     id: str
@@ -46,6 +54,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     first_attempt_at: datetime | None = None
     mount: str = ""
     provenance: Provenance | None = None
+    store: bool | None = None
+    retry_at: datetime | None = None
 
 
 class Open(msgspec.Struct, frozen=True, tag="open"):
@@ -66,11 +76,16 @@ class Issued(msgspec.Struct, frozen=True, tag="issued"):
     at: datetime
 
 
-class Abandoned(msgspec.Struct, frozen=True, tag="abandoned"):
-    """There will be no certificate, and why."""
+class Abandoned(msgspec.Struct, frozen=True, tag="abandoned", omit_defaults=True):
+    """There will be no certificate, and why.
+
+    `unseen` may have been signed although: nobody could look until the order had to end. What is found of
+    it is revoked.
+    """
 
     error: Problem
     at: datetime
+    unseen: Intent | None = None
 
 
 Progress = Open | Processing | Issued | Abandoned
@@ -127,14 +142,26 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
         )
         return _summary(failed) if isinstance(self.progress, Open) and failed else None
 
+    def wait(self, now: datetime) -> timedelta:
+        """Return for how long asking again is of no use: a quarter of what a finalized order has waited.
+
+        So nobody polls for a day as in the first second, and nobody comes late by more than that. Vault's own
+        wish goes before (RFC 8555 §7.4: `Retry-After`).
+        """
+        if not isinstance(self.progress, Processing):
+            return _SHORTEST_WAIT
+        intent = self.progress.intent
+        wished = min((intent.retry_at or now) - now, _LONGEST_WISH)
+        return max(patience(now - intent.created_at, _SHORTEST_WAIT, _LONGEST_WAIT, 4), wished)
+
     def finalize(self, intent: Intent) -> "Order":
         """Go from ready to processing; the caller has seen that the order is ready (OS-6)."""
         if not isinstance(self.progress, Open):
             return self
         return msgspec.structs.replace(self, progress=Processing(intent))
 
-    def attempt(self, now: datetime, mount: str = "") -> "Order":
-        """Mark that a call to Vault begins now, and to which mount, before it begins (threat-model §4.2)."""
+    def attempt(self, now: datetime, mount: str = "", *, store: bool | None = None) -> "Order":
+        """Mark that a call to Vault begins now, to which mount, and whether it keeps what it signs (K12)."""
         if not isinstance(self.progress, Processing):
             return self
         intent = self.progress.intent
@@ -144,6 +171,8 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
             attempted_at=now,
             first_attempt_at=intent.first_attempt_at or now,
             mount=mount or intent.mount,
+            store=intent.store if store is None else store,
+            retry_at=None,
         )
         return msgspec.structs.replace(self, progress=Processing(marked))
 
@@ -157,11 +186,11 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
             case _:
                 return False
 
-    def nothing_signed(self) -> "Order":
+    def nothing_signed(self, retry_at: datetime | None = None) -> "Order":
         """Take the mark of the last attempt away: Vault said that it signed nothing."""
         if not isinstance(self.progress, Processing):
             return self
-        settled = msgspec.structs.replace(self.progress.intent, attempted_at=None)
+        settled = msgspec.structs.replace(self.progress.intent, attempted_at=None, retry_at=retry_at)
         return msgspec.structs.replace(self, progress=Processing(settled))
 
     def issue(self, certificate_id: CertificateId, now: datetime) -> "Order":
@@ -171,11 +200,11 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
         issued = Issued(certificate_id, digest(self.progress.intent.csr), now)
         return msgspec.structs.replace(self, progress=issued)
 
-    def abandon(self, error: Problem, now: datetime) -> "Order":
+    def abandon(self, error: Problem, now: datetime, unseen: Intent | None = None) -> "Order":
         """End an order that is not issued (OS-11); issued and abandoned ones stay as they are."""
         if isinstance(self.progress, Issued | Abandoned):
             return self
-        return msgspec.structs.replace(self, progress=Abandoned(error, now))
+        return msgspec.structs.replace(self, progress=Abandoned(error, now, unseen))
 
 
 def _summary(failed: tuple[Problem, ...]) -> Problem:

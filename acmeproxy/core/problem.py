@@ -1,5 +1,6 @@
 """Problem documents: what a client is told when something went wrong (RFC 8555 §6.7, RFC 9457)."""
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -85,6 +86,12 @@ def problem(  # noqa: PLR0913 - the members of RFC 8555 §6.7, each optional and
         algorithms=algorithms,
         instance=instance,
     )
+
+
+def refers_to(problem: Problem, references: Collection[Reference]) -> bool:
+    """Tell whether one of some references is among the reasons, also of a single identifier."""
+    ends = tuple(f"[ref {reference.code}]" for reference in references)
+    return any(one.detail.endswith(ends) for one in (problem, *problem.subproblems))
 
 
 def refuse(  # noqa: PLR0913 - a problem and the headers of its answer

@@ -284,6 +284,11 @@ class Reference(enum.Enum):
         "The fault is here, not in the request: try again, then ask with the request id.",
     )
     STATE_AWAY = ("serverInternal", 503, "The state store does not answer: try again after the time given.")
+    ROLE_AWAY = (
+        "serverInternal",
+        503,
+        "The Vault role refused this a while ago and cannot be read now: try again after the time given.",
+    )
     PUBLISHED_AWAY = (
         "serverInternal",
         503,

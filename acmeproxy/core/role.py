@@ -25,6 +25,8 @@ _LEAST_BITS: Final = {"rsa": 2048, "ec": 256}
 #: The least bits where it takes any kind of key, whatever else it says.
 _LEAST_OF_ANY: Final = {"rsa": 2048, "ec": 224}
 _SHOWN: Final = 5
+#: Seconds of a thousand years; nobody can count with more.
+_LARGEST: Final = 31_536_000_000
 
 
 class Role(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -206,9 +208,10 @@ def _value(wanted: Any, given: object) -> Any:  # noqa: ANN401 - a type, and a v
     if isinstance(given, str) and wanted == tuple[str, ...] | None:
         given = [word for word in given.split(",") if word]
     try:
-        return msgspec.convert(given, wanted)
+        value = msgspec.convert(given, wanted)
     except msgspec.ValidationError:
         return None
+    return None if isinstance(value, int) and abs(value) > _LARGEST else value
 
 
 def _is_host(name: str) -> bool:

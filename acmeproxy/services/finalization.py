@@ -7,6 +7,7 @@ from acmeproxy.core.ids import OrderId
 from acmeproxy.core.order import Intent, OrderStatus
 from acmeproxy.core.problem import refuse
 from acmeproxy.core.reference import Reference
+from acmeproxy.core.role import Role
 from acmeproxy.core.tenant import Tenant
 from acmeproxy.services.authentication import Principal, require_terms
 from acmeproxy.services.ordering import OrderView
@@ -37,6 +38,7 @@ class Finalization:
 
         Raises:
             AcmeError: `orderNotReady`, `badCSR`, `malformed`, `rejectedIdentifier`; the order stays ready.
+            RoleUnreadError: The role refused it a while ago, and cannot be read now; likewise.
         """
         der = csr.decode(payload.parse(principal.payload, payload.Finalize, Reference.CSR_SHAPE).csr)
         order, authorizations = found.order.value, tuple(a.value for a in found.authorizations)
@@ -48,9 +50,12 @@ class Finalization:
         account = principal.account.value
         require_terms(tenant, account)
         terms = profile.conditions(tenant, account, order.profile)
-        role = self._roles.of(tenant.name, terms.place)
-        policy.check_again(tenant, account, order.identifiers, role)
-        request = csr.check(der, order.identifiers, terms.keys, role)
+
+        def judge(role: Role | None) -> csr.Request:
+            policy.check_again(tenant, account, order.identifiers, role)
+            return csr.check(der, order.identifiers, terms.keys, role)
+
+        request = await self._roles.judged(tenant, terms.place, judge)
         if principal.admitted.key_held:
             raise refuse(Reference.CSR_KEY, "the CSR's key is an account's key: make a new one")
         if principal.admitted.key_blocked:

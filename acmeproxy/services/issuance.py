@@ -11,16 +11,17 @@ from acmeproxy.core.account import Account
 from acmeproxy.core.authorization import AuthorizationStatus
 from acmeproxy.core.ids import OrderId, TenantName
 from acmeproxy.core.job import Job
-from acmeproxy.core.order import Processing
-from acmeproxy.core.problem import AcmeError, Problem, problem
+from acmeproxy.core.order import Abandoned, Processing
+from acmeproxy.core.problem import AcmeError, Problem, problem, refuse
 from acmeproxy.core.reference import Reference
 from acmeproxy.core.role import Role
-from acmeproxy.core.tenant import Tenant
+from acmeproxy.core.tenant import Tenant, VaultPlace
 from acmeproxy.services.consent import Consent
+from acmeproxy.services.handover import Step
 from acmeproxy.services.ports import CaaForbidden, CaaUnknown, Clock
 from acmeproxy.services.reports import Report
-from acmeproxy.services.roles import KnownRoles
-from acmeproxy.services.signing import Signing, Step
+from acmeproxy.services.roles import KnownRoles, RoleUnreadError
+from acmeproxy.services.signing import Signing
 from acmeproxy.services.stores import Orders, OrderWithAuthorizations, Owner
 
 #: How long to wait where nobody could say whether a domain's owner allows the certificate.
@@ -55,15 +56,19 @@ class Issuance:
             return Report("gone")
         account, found = loaded
         order = found.order.value
-        tenant = self._tenants.get(job.tenant)
-        if not isinstance(order.progress, Processing) or tenant is None:
-            await self._orders.drop(owner, order)
-            return Report("dropped")
+        tenant = self._tenants[job.tenant]
+        match order.progress:
+            case Processing(intent):
+                pass
+            case Abandoned(error, _, unseen) if unseen is not None:
+                return await self._signing.clear(Step(owner, tenant, account, found.order, unseen, error))
+            case _:
+                await self._orders.drop(owner, order)
+                return Report("dropped")
         place = tenant.vault
         try:
             place = profile.conditions(tenant, account.value, order.profile).place
-            role = self._roles.of(tenant.name, place)
-            obstacle = self._obstacle(tenant, account.value, found, role)
+            obstacle = await self._judged(tenant, account.value, found, place)
         except AcmeError as error:
             obstacle = error.problem
         if obstacle is None:
@@ -74,8 +79,22 @@ class Issuance:
                 case CaaUnknown(problem=unknown):
                     await self._orders.look_again(owner, order, self._clock() + _UNDECIDED)
                     return Report("undecided", {"order": order.id, "error": unknown.detail})
-        step = Step(owner, tenant.at(place), account, found.order, order.progress.intent, obstacle)
+        step = Step(owner, tenant.at(place), account, found.order, intent, obstacle)
         return await self._signing.advance(step)
+
+    async def _judged(
+        self, tenant: Tenant, account: Account, found: OrderWithAuthorizations, place: VaultPlace
+    ) -> Problem | None:
+        """Say as `_obstacle` why not, by the role of a place as it is now: an old one ends no order."""
+
+        def judge(role: Role | None) -> Problem | None:
+            return self._obstacle(tenant, account, found, role)
+
+        try:
+            return await self._roles.judged(tenant, place, judge)
+        except RoleUnreadError:
+            # Then Vault itself decides: it signs, refuses, or is away as well.
+            return judge(None)
 
     def _obstacle(
         self, tenant: Tenant, account: Account, found: OrderWithAuthorizations, role: Role | None
@@ -94,7 +113,7 @@ class Issuance:
             csr.check_role(x509.load_der_x509_csr(order.progress.intent.csr), role)
         if role and order.not_after and (rule := role.refuses_end(order.not_after, now)):
             text = f"notAfter would not be signed: vault role {role.name} {rule}"
-            return problem(Reference.ROLE_LIFETIME, text)
+            raise refuse(Reference.ROLE_LIFETIME, text)
         # Finalize saw them valid; that they may have expired since is our slowness.
         held = {AuthorizationStatus.VALID, AuthorizationStatus.EXPIRED}
         states = {authorization.value.status(now) for authorization in found.authorizations}

@@ -75,6 +75,7 @@ class Ordering:
         Raises:
             AcmeError: `malformed`, `rejectedIdentifier`, `unsupportedIdentifier`, `invalidProfile`,
                 `userActionRequired`, `rateLimited`, `unauthorized`, `alreadyReplaced`.
+            RoleUnreadError: The role refused it a while ago, and cannot be read now.
         """
         wish = payload.parse(principal.payload, payload.NewOrder)
         account, now = principal.account.value, self._clock()
@@ -83,9 +84,12 @@ class Ordering:
             raise refuse(Reference.ORDER_SHAPE, "there is no automatic renewal here: leave auto-renewal away")
         chosen = profile.choose(tenant, account, wish.profile)
         terms = profile.conditions(tenant, account, chosen)
-        role = self._roles.of(tenant.name, terms.place)
-        not_after = _end(wish, terms, role, now)
-        names = policy.identifiers(tenant, wish.identifiers, policy.narrower_names(account), role)
+        narrower = policy.narrower_names(account)
+
+        def judge(role: Role | None) -> tuple[datetime | None, tuple[Identifier, ...]]:
+            return _end(wish, terms, role, now), policy.identifiers(tenant, wish.identifiers, narrower, role)
+
+        not_after, names = await self._roles.judged(tenant, terms.place, judge)
         claim = await self._renewal.claim(principal.owner, wish.replaces, names)
         held = await self._reusable(tenant, principal, names)
         order_id = ids.OrderId(ids.random_id())

@@ -3,6 +3,7 @@
 Each docstring is the contract that its adapter keeps; `acmeproxy.services.stores` has those of state.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
@@ -140,8 +141,11 @@ class RoleReader(Protocol):
 class Signer(Protocol):
     """Signs under a tenant's role, finds and revokes at its mount. Never repeats a call by itself."""
 
-    async def sign(self, tenant: Tenant, intent: Intent) -> Signed:
+    async def sign(self, tenant: Tenant, intent: Intent, *, leave_by: float = math.inf) -> Signed:
         """Have the intent signed: its names, its key, its lifetime, nothing else.
+
+        The request leaves before `leave_by`, in seconds of the monotonic clock, or not at all: whoever waits
+        for a login or a place, or was stopped, must not send what others have given up (K12, K20).
 
         Raises:
             SigningDeferredError: Nothing was signed, later may be better.

@@ -1,5 +1,6 @@
 """Who may have a certificate revoked, and the wish written down before Vault hears of it (RFC 8555 §7.6)."""
 
+import math
 from datetime import timedelta
 from typing import Final
 
@@ -10,6 +11,7 @@ from acmeproxy.core import payload, renewal
 from acmeproxy.core.certificate import CESSATION_OF_OPERATION, KEY_COMPROMISE, Certificate
 from acmeproxy.core.encoding import NotCanonicalError, b64url_decode
 from acmeproxy.core.jwk import AccountKey
+from acmeproxy.core.patience import patience
 from acmeproxy.core.problem import AcmeError, refuse
 from acmeproxy.core.reference import Reference
 from acmeproxy.core.tenant import Tenant
@@ -28,7 +30,8 @@ REASONS: Final = {
     CESSATION_OF_OPERATION: "cessationOfOperation",
     9: "privilegeWithdrawn",
 }
-_AGAIN: Final = 5
+_AGAIN: Final = timedelta(seconds=5)
+_SELDOM: Final = timedelta(seconds=30)
 #: A claim to replace it, or another revocation, may come between; not many of them.
 _TRIES: Final = 5
 
@@ -94,7 +97,9 @@ class Revocation:
             text = (
                 "the revocation is noted and not in effect yet: it is carried out as soon as the CA answers"
             )
-            raise refuse(Reference.REVOCATION_PENDING, text, retry_after=_AGAIN)
+            waited = self._clock() - (certificate.revoking_at or self._clock())
+            again = patience(waited, _AGAIN, _SELDOM, 4)
+            raise refuse(Reference.REVOCATION_PENDING, text, retry_after=math.ceil(again.total_seconds()))
 
     async def _find(self, tenant: Tenant, asked: _Asked) -> Delivered:
         """Return what was delivered, if it is this very certificate to the byte (REV-06)."""

@@ -7,6 +7,7 @@ from typing import Final
 from acmeproxy.core.certificate import Certificate
 from acmeproxy.core.ids import CertificateId, TenantName
 from acmeproxy.core.job import Job
+from acmeproxy.core.patience import patience
 from acmeproxy.core.tenant import Tenant
 from acmeproxy.services.ledger import Ledger
 from acmeproxy.services.ports import Clock, Signer, SigningDeferredError
@@ -15,6 +16,8 @@ from acmeproxy.services.stores import Owner, StaleError
 
 _SHORTEST: Final = timedelta(seconds=1)
 _LONGEST: Final = timedelta(seconds=30)
+#: A certificate is given up so long after its end, for clocks that differ.
+_OVER: Final = timedelta(hours=1)
 
 
 class Revoking:
@@ -32,8 +35,8 @@ class Revoking:
         """Revoke a certificate and write that down. Safe to run twice: to Vault twice is once."""
         owner = Owner(job.tenant, job.account)
         stored = await self._ledger.load(owner, CertificateId(job.subject))
-        tenant = self._tenants.get(job.tenant)
-        if stored is None or tenant is None or not _wanted(stored.value):
+        tenant = self._tenants[job.tenant]
+        if stored is None or not _wanted(stored.value):
             await self._ledger.drop(owner, CertificateId(job.subject))
             return Report("dropped")
         certificate = stored.value
@@ -42,6 +45,10 @@ class Revoking:
             # Where it was signed, wherever the tenant has its certificates signed by now.
             await self._signer.revoke(tenant.at_mount(certificate.mount), certificate.chain[0])
         except SigningDeferredError as error:
+            if self._clock() >= certificate.not_after + _OVER:
+                # Nobody trusts it any more, and its mount may be gone for good.
+                await self._ledger.drop(owner, certificate.id)
+                return Report("expired", {**fields, "reason": str(error)}, alarm=True)
             await self._ledger.look_again(owner, certificate, self._clock() + self._delay(certificate))
             return Report("deferred", {**fields, "reason": str(error)}, alarm=True)
         try:
@@ -54,7 +61,7 @@ class Revoking:
     def _delay(self, certificate: Certificate) -> timedelta:
         """Wait half as long again as it was waited for so far, from a second to half a minute."""
         waited = self._clock() - (certificate.revoking_at or self._clock())
-        return min(max(waited / 2, _SHORTEST), _LONGEST)
+        return patience(waited, _SHORTEST, _LONGEST)
 
 
 def _wanted(certificate: Certificate) -> bool:

@@ -9,6 +9,7 @@ from aiohttp import web
 from acmeproxy.core.encoding import json_bytes
 from acmeproxy.core.problem import MEDIA_TYPE, AcmeError, problem, refuse
 from acmeproxy.core.reference import Reference
+from acmeproxy.services.roles import RoleUnreadError
 from acmeproxy.services.stores import StateAwayError
 from acmeproxy.web.keys import FAULT
 
@@ -37,6 +38,10 @@ async def handled(request: web.Request, handler: Handler, *, escaped: bool = Fal
         _LOG.warning("state.away", reason=str(error), path=request.path)
         text = "the state store does not answer, and may have done what was asked: try again"
         return _answer(request, refuse(Reference.STATE_AWAY, text, retry_after=2))
+    except RoleUnreadError as error:
+        _LOG.warning("role.unread", reason=str(error), path=request.path)
+        text = "the vault role may refuse this, and cannot be read now: try again"
+        return _answer(request, refuse(Reference.ROLE_AWAY, text, retry_after=5))
     except Exception:  # noqa: BLE001 - the web boundary, one of two such places (design §10)
         _LOG.exception("request.failed", path=request.path)
         text = "the fault is here, not in the request: try again"

@@ -8,8 +8,9 @@ import structlog
 
 from acmeproxy import settings
 from acmeproxy.adapters.clock import utc_now
-from acmeproxy.adapters.vault.client import Gate, VaultClient
+from acmeproxy.adapters.vault.client import VaultClient
 from acmeproxy.adapters.vault.connection import Secret, TokenLogin, VaultConnection
+from acmeproxy.adapters.vault.gate import Address, Gate
 from acmeproxy.adapters.vault.public_mount import PublicMount
 from acmeproxy.services.flights import flights
 from acmeproxy.services.publishing import Publishing
@@ -40,11 +41,12 @@ async def publications(
     }
     places |= more or {}
     async with AsyncExitStack() as stack:
-        gate = Gate(min(_PLACES, given.vault.max_in_flight))
-        stack.callback(gate.close)
+        address = Address(min(_PLACES, given.vault.max_in_flight), given.vault.address)
+        stack.callback(address.close)
         mounts = {}
         for namespace, mount in dict.fromkeys(places.values()):
-            client = VaultClient(_connection(given, namespace), gate)
+            # Each its own way to the address: one that hangs takes neither all places, nor the others along.
+            client = VaultClient(_connection(given, namespace), Gate(address, f"{namespace}/{mount}"))
             stack.callback(client.close)
             mounts[namespace, mount] = MeasuredAuthority(PublicMount(client, mount), metrics)
         made = await stack.enter_async_context(flights(_crashed))

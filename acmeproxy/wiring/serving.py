@@ -22,13 +22,14 @@ from acmeproxy.adapters.redis.ledger import RedisCampaigns, RedisLedger
 from acmeproxy.adapters.redis.limits import RedisLimits
 from acmeproxy.adapters.redis.orders import RedisOrders
 from acmeproxy.adapters.redis.outcomes import RedisOutcomes
-from acmeproxy.adapters.redis.roles import RedisRoles
+from acmeproxy.adapters.redis.roles import RedisRoles, RedisRoleWishes
 from acmeproxy.adapters.redis.surplus import RedisSurplus
 from acmeproxy.adapters.vault.signer import VaultSigner
 from acmeproxy.services.administration import Administration
 from acmeproxy.services.authentication import Authentication
 from acmeproxy.services.certificates import Certificates
 from acmeproxy.services.finalization import Finalization
+from acmeproxy.services.handover import Handover
 from acmeproxy.services.issuance import Issuance
 from acmeproxy.services.limiting import Limiting
 from acmeproxy.services.ordering import Ordering
@@ -53,6 +54,8 @@ from acmeproxy.worker.measured import MeasuredSigner, breaker_gauge, proof_gauge
 from acmeproxy.worker.runner import Runner
 
 _PROBE_PATIENCE: Final = timedelta(milliseconds=500)
+#: As far as the clocks of two workers may be apart (threat-model §1.5).
+_CLOCKS_APART: Final = timedelta(seconds=5)
 
 
 class Role(enum.StrEnum):
@@ -96,25 +99,27 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
         chores: list[Callable[[], Coroutine[None, None, None]]] = []
         app = runner = None
         premise = _nothing
-        published = RedisRoles(connection)
-        roles = KnownRoles(published, given.tenant_values())
-        chores.append(roles.keep_learning)
+        published, tenants = RedisRoles(connection), given.tenant_values()
+        reading = RoleReading(signer, published, tenants) if signer else None
+        roles = KnownRoles(published, tenants, reading) if reading else None
         if role is not Role.WORKER:
             signing = {SIGNING: given.vault.at("", given.vault.authority.mount)}
             publishing = await stack.enter_async_context(publications(given, metrics, signing))
             gate, outcomes = RedisGate(connection), RedisOutcomes(connection, publishing)
             await gate.learn()
             chores += [gate.keep_learning, outcomes.listen]
+            roles = roles or KnownRoles(published, tenants, RedisRoleWishes(connection, outcomes))
             services = _services(given, connection, gate, outcomes, roles, publishing, metrics, serving)
             app = build_app(services, given.server.max_requests)
-        if signer is not None:
-            reading = RoleReading(signer, published, given.tenant_values())
+        if signer is not None and reading is not None and roles is not None:
             proving = Proving(partial(proof.prove, given, signer.logins), proof_gauges(metrics))
             chores += [signer.keep_logged_in, reading.keep_reading, proving.keep_looking]
             if given.vault.unsafe == "refuse":
                 premise = proving.require
-            runner = _runner(given, connection, MeasuredSigner(signer, metrics), roles, metrics)
+            runner = _runner(given, connection, MeasuredSigner(signer, metrics), roles, reading, metrics)
             serving.on_drain = runner.drain
+        if roles is not None:
+            chores.append(roles.keep_learning)
         yield Assembly(app, runner, tuple(chores), serving.drain, premise)
 
 
@@ -222,26 +227,23 @@ def _limiting(given: settings.Settings, connection: Connection) -> Limiting:
     return Limiting(RedisLimits(connection), given.tenant_values(), utc_now)
 
 
-def _runner(
+def _runner(  # noqa: PLR0913, PLR0917 - the parts of a worker
     given: settings.Settings,
     connection: Connection,
     signer: Signer,
     roles: KnownRoles,
+    reading: RoleReading,
     metrics: telemetry.Metrics,
 ) -> Runner:
     tenants = given.tenant_values()
     orders = RedisOrders(connection, utc_now)
     ledger = RedisLedger(connection, utc_now)
-    signing = Signing(
-        orders,
-        RedisSurplus(connection, utc_now),
-        RedisCertifiedKeys(connection),
-        ledger,
-        signer,
-        utc_now,
-        anchors=vaults.anchors(given),
-        settling=given.vault.max_request_duration + given.vault.timeout,
-    )
+    surplus = RedisSurplus(connection, utc_now)
+    certified = RedisCertifiedKeys(connection)
+    handover = Handover(orders, surplus, certified, ledger, utc_now, anchors=vaults.anchors(given))
+    leaving = given.vault.timeout
+    settling = leaving + given.vault.max_request_duration + _CLOCKS_APART
+    signing = Signing(orders, surplus, ledger, signer, handover, utc_now, leaving=leaving, settling=settling)
     retries = Retries(given.validation.attempts, given.validation.retry_delay)
     consent = validating.consent(given)
     validation = Validation(
@@ -256,5 +258,5 @@ def _runner(
     issuance = Issuance(orders, signing, tenants, roles, utc_now, consent=consent)
     queue = RedisQueue(connection, tuple(tenants), utc_now)
     revoking = Revoking(ledger, signer, tenants, utc_now)
-    dispatch = Dispatch(validation, issuance, signing, revoking, tenants, metrics)
+    dispatch = Dispatch(validation, issuance, signing, revoking, reading, tenants, metrics)
     return Runner(queue, dispatch, tenants=tenants)

@@ -14,6 +14,7 @@ from acmeproxy.core.tenant import Tenant
 from acmeproxy.services.issuance import Issuance
 from acmeproxy.services.reports import Report
 from acmeproxy.services.revoking import Revoking
+from acmeproxy.services.roles import RoleReading
 from acmeproxy.services.signing import Signing
 from acmeproxy.services.stores import StateAwayError
 from acmeproxy.services.validation import Validation
@@ -34,6 +35,7 @@ class Dispatch:
         issuance: Issuance,
         signing: Signing,
         revoking: Revoking,
+        roles: RoleReading,
         tenants: Mapping[TenantName, Tenant],
         metrics: Metrics,
     ) -> None:
@@ -41,6 +43,7 @@ class Dispatch:
         self._issuance = issuance
         self._signing = signing
         self._revoking = revoking
+        self._roles = roles
         self._tenants = tenants
         self._metrics = metrics
 
@@ -63,6 +66,9 @@ class Dispatch:
             return _BROKEN
 
     async def _done(self, job: Job) -> Report:
+        if job.tenant not in self._tenants:
+            # Nothing is signed for it, and nothing that is due is forgotten: it may come back (TEN-09).
+            return Report("unserved", alarm=True)
         match job.kind:
             case JobKind.VALIDATE:
                 return await self._validation.look(job)
@@ -70,9 +76,10 @@ class Dispatch:
                 return await self._issuance.issue(job)
             case JobKind.REVOKE:
                 return await self._revoking.revoke(job)
+            case JobKind.READ_ROLE:
+                return await self._roles.answer(job)
             case JobKind.REVOKE_SURPLUS:
-                tenant = self._tenants.get(job.tenant)
-                return await self._signing.revoke_surplus(job, tenant) if tenant else Report("dropped")
+                return await self._signing.revoke_surplus(job, self._tenants[job.tenant])
 
     def _record(self, job: Job, report: Report, seconds: float) -> None:
         self._metrics.jobs.labels(job.kind.value, report.outcome).inc()

@@ -1,8 +1,10 @@
 """Counts and times what is asked of Vault."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from acmeproxy.core.order import Intent
 from acmeproxy.core.tenant import Tenant
@@ -15,11 +17,11 @@ from acmeproxy.services.ports import (
 )
 from acmeproxy.telemetry import Metrics
 
-_CODES = {
-    SigningDeferredError: "deferred",
-    SigningUncertainError: "uncertain",
-    SigningRefusedError: "refused",
-}
+_CODES: Final = (
+    (SigningDeferredError, "deferred"),
+    (SigningUncertainError, "uncertain"),
+    (SigningRefusedError, "refused"),
+)
 
 
 class MeasuredSigner:
@@ -29,10 +31,10 @@ class MeasuredSigner:
         self._signer = signer
         self._metrics = metrics
 
-    async def sign(self, tenant: Tenant, intent: Intent) -> Signed:
+    async def sign(self, tenant: Tenant, intent: Intent, *, leave_by: float = math.inf) -> Signed:
         """Have an intent signed."""
         with self._measured("sign"):
-            return await self._signer.sign(tenant, intent)
+            return await self._signer.sign(tenant, intent, leave_by=leave_by)
 
     async def find(self, tenant: Tenant, intent: Intent) -> Sequence[Signed]:
         """Look in Vault's store."""
@@ -51,7 +53,7 @@ class MeasuredSigner:
             yield
             code = "ok"
         except (SigningDeferredError, SigningUncertainError, SigningRefusedError) as error:
-            code = _CODES[type(error)]
+            code = next(code for kind, code in _CODES if isinstance(error, kind))
             raise
         finally:
             self._metrics.vault_requests.labels(operation, code).inc()

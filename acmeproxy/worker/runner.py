@@ -17,7 +17,13 @@ from acmeproxy.worker.dispatch import Dispatch
 
 #: Waiting for strangers costs nearly nothing, signing holds a thread: each kind has its own places, of which
 #: each tenant has its share.
-LIMITS: Final = {JobKind.VALIDATE: 500, JobKind.ISSUE: 64, JobKind.REVOKE_SURPLUS: 8, JobKind.REVOKE: 8}
+LIMITS: Final = {
+    JobKind.VALIDATE: 500,
+    JobKind.ISSUE: 64,
+    JobKind.REVOKE_SURPLUS: 8,
+    JobKind.REVOKE: 8,
+    JobKind.READ_ROLE: 8,
+}
 #: What is taken at the most, places and waiting for one: a kind without a place must not keep the others out.
 MOST_HELD: Final = 4096
 

@@ -158,6 +158,20 @@ def test_nothing_leaves_an_end(state: str) -> None:
     assert order.nothing_signed() is order
 
 
+@pytest.mark.parametrize(("waited", "seconds"), [(0, 1), (3, 1), (8, 2), (60, 15), (120, 30), (86400, 30)])
+def test_who_has_waited_long_asks_again_later(waited: int, seconds: int) -> None:
+    """HTTP-12, CLI-16: nobody polls through an outage as in the first second."""
+    assert PROCESSING.wait(NOW + timedelta(seconds=waited)) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(("wished", "seconds"), [(20, 20), (3600, 60), (0.1, 1), (-5, 1)])
+def test_vaults_own_wish_is_passed_on(wished: float, seconds: int) -> None:
+    """VLT-05: of a quota, but not of a gateway's hour of maintenance."""
+    marked = PROCESSING.attempt(NOW).nothing_signed(NOW + timedelta(seconds=wished))
+    assert marked.wait(NOW) == timedelta(seconds=seconds)
+    assert marked.attempt(NOW).wait(NOW) == timedelta(seconds=1)
+
+
 def test_an_open_order_cannot_be_signed() -> None:
     assert ORDER.issue(CertificateId("certificate"), NOW) is ORDER
     assert ORDER.attempt(NOW, "pki") is ORDER

@@ -143,6 +143,13 @@ def test_what_is_not_told_in_a_way_that_we_know_is_let_through(key: str, value: 
     assert odd.refuses_end(NOW + timedelta(hours=1), NOW) is None
 
 
+def test_what_nobody_can_count_with_is_not_told() -> None:
+    """JSON has numbers without an end, which no document of ours can hold."""
+    assert role.read("web", {**STRICT, "max_ttl": 10**400, "key_bits": -(10**400)}) == role.read(
+        "web", {**STRICT, "max_ttl": None, "key_bits": None}
+    )
+
+
 def test_of_a_role_of_which_nothing_is_told_nothing_is_refused() -> None:
     unknown = role.read("web", {})
     assert unknown == Role("web")

@@ -18,7 +18,7 @@ from acmeproxy.core.tenant import VaultPlace
 from acmeproxy.services.stores import Owner, Undelivered
 from tests.support.certificate_authority import Wish
 from tests.support.stored import SECOND, START, TENANT, answer
-from tests.support.workshop import SETTLING, Workshop
+from tests.support.workshop import SETTLING, Workshop, killed_during_the_call
 
 LEASE: Final = timedelta(seconds=30)
 
@@ -178,6 +178,22 @@ async def test_a_worker_that_died_during_the_call_is_waited_for(workshop: Worksh
     workshop.signer.script.clear()
     assert (await workshop.issue(owner, order)).outcome == "issued"
     assert workshop.signer.calls == ["sign"]
+
+
+@pytest.mark.parametrize(("then", "now", "outcome"), [(True, False, "adopted"), (False, True, "lost")])
+async def test_how_it_was_sent_counts_and_not_what_the_settings_say_since(
+    then: bool,  # noqa: FBT001 - of the settings
+    now: bool,  # noqa: FBT001 - likewise
+    outcome: str,
+    workshop: Workshop,
+) -> None:
+    """K14, K16: `store` was changed between the call of a worker that died and the next look."""
+    move(workshop, VaultPlace("pki", "acme", store=then))
+    owner, order = await workshop.finalized()
+    await killed_during_the_call(workshop, owner, order)
+    move(workshop, VaultPlace("pki", "acme", store=now))
+    workshop.clock.move(LEASE)
+    assert (await workshop.issue(owner, order)).outcome == outcome
 
 
 async def test_what_was_delivered_is_revoked_by_itself(workshop: Workshop) -> None:

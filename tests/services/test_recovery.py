@@ -1,17 +1,19 @@
 """Answers that were lost: what was signed is found, or signed again, and never both (K12..K20)."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import msgspec
 import pytest
+from structlog.testing import LogCapture
 
 from acmeproxy.core.job import JobKind
 from acmeproxy.core.order import Abandoned, Issued, Order, Processing
 from acmeproxy.services.stores import Owner
 from tests.support.certificate_authority import Wish
 from tests.support.stored import SECOND, START
-from tests.support.workshop import SETTLING, Workshop
+from tests.support.workshop import SETTLING, Workshop, killed_during_the_call
 
 
 async def lost(workshop: Workshop, *, signed: bool) -> tuple[Owner, Order]:
@@ -110,7 +112,8 @@ async def test_while_vault_cannot_be_asked_nothing_is_decided(workshop: Workshop
     workshop.clock.move(2 * SETTLING)
     report = await workshop.issue(owner, order)
     assert (report.outcome, report.alarm) == ("deferred", True)
-    assert await workshop.due(owner) == {JobKind.ISSUE: 2}
+    # Half of what it was waited so far: a store that cannot be searched is not hammered at.
+    assert await workshop.due(owner) == {JobKind.ISSUE: 25}
     assert isinstance((await workshop.order(owner, order)).progress, Processing)
     workshop.signer.away = ""
     assert (await workshop.issue(owner, order)).outcome == "adopted"
@@ -124,14 +127,7 @@ async def test_a_worker_that_is_killed_during_the_call_leaves_a_way_on(
 ) -> None:
     """K12, K16: nobody comes back to say that the answer was lost."""
     owner, order = await workshop.finalized()
-    entered = asyncio.Event()
-    waits = workshop.signer.waits(entered, asyncio.Event(), signed_before=signed)
-    workshop.signer.script.append(waits)
-    victim = asyncio.create_task(workshop.issue(owner, order))
-    await entered.wait()
-    victim.cancel()
-    assert await asyncio.gather(victim, return_exceptions=True)
-
+    await killed_during_the_call(workshop, owner, order, signed=signed)
     workshop.clock.move(timedelta(seconds=30))
     # The document says when to look again, whatever became of the job's entry in the stream.
     assert await workshop.drained() == [JobKind.ISSUE, JobKind.ISSUE]
@@ -214,3 +210,64 @@ async def test_what_another_order_was_given_is_not_adopted(workshop: Workshop) -
 
     assert (await workshop.issue(owner, second)).outcome == "settling"
     assert await workshop.surplus(owner) == []
+
+
+async def test_an_order_that_expired_ends_and_what_it_left_is_revoked_when_vault_is_back(
+    workshop: Workshop,
+) -> None:
+    """FIN-22, INV-5: its client is told at last, and what may have been signed is not forgotten."""
+    owner, order = await lost(workshop, signed=True)
+    workshop.signer.away = "no handler for route"
+    workshop.clock.move(timedelta(hours=24))
+    report = await workshop.issue(owner, order)
+    assert (report.outcome, report.alarm) == ("abandoned", True)
+    ended = (await workshop.order(owner, order)).progress
+    assert isinstance(ended, Abandoned)
+    assert ended.error.type == "urn:ietf:params:acme:error:serverInternal"
+    assert await workshop.due(owner) == {JobKind.ISSUE: 30}
+
+    workshop.clock.move(30 * SECOND)
+    assert (await workshop.issue(owner, order)).outcome == "deferred"
+    assert await workshop.due(owner) == {JobKind.ISSUE: 15 * 60}
+    workshop.signer.away = ""
+    workshop.clock.move(15 * 60 * SECOND)
+    assert set(await workshop.drained()) == {JobKind.ISSUE, JobKind.REVOKE_SURPLUS}
+    assert workshop.signer.revoked == [workshop.signer.store[0][1].leaf]
+    assert await workshop.due(owner) == {}
+    assert (await workshop.order(owner, order)).progress == ended
+    assert workshop.signer.count("sign") == 1
+
+
+async def test_nothing_is_looked_for_beyond_its_end(workshop: Workshop, events: LogCapture) -> None:
+    """A mount that is gone for good is not asked for ever; operators read what nobody saw."""
+    owner, order = await lost(workshop, signed=True)
+    workshop.signer.away = "no handler for route"
+    workshop.clock.move(timedelta(hours=24))
+    await workshop.issue(owner, order)
+    asked = workshop.signer.count("find")
+    workshop.clock.move(timedelta(hours=1))
+    assert set(await workshop.drained()) == {JobKind.ISSUE}
+    assert {entry["log_level"] for entry in events.entries if entry["event"] == "job.forgotten"} == {"error"}
+    assert workshop.signer.count("find") == asked
+    assert await workshop.due(owner) == {}
+
+
+async def test_a_surplus_certificate_that_has_ended_is_let_be(workshop: Workshop) -> None:
+    """Its mount may be gone: Vault would be asked for ever."""
+    owner, order = await lost(workshop, signed=True)
+    workshop.signer.keep(workshop.signer.store[0][0])
+    await workshop.issue(owner, order)
+    workshop.signer.away = "no handler for route"
+    workshop.clock.move(timedelta(hours=25))
+    assert JobKind.REVOKE_SURPLUS in await workshop.drained()
+    assert await workshop.surplus(owner) == []
+    assert await workshop.due(owner) == {}
+
+
+async def test_a_request_may_leave_for_so_long_after_its_mark(workshop: Workshop) -> None:
+    """K12, K20: until then others count on it that it may, from then on that it did not."""
+    owner, order = await workshop.finalized()
+    before = time.monotonic()
+    await workshop.issue(owner, order)
+    # The mark was written between the two.
+    assert before + 10 <= workshop.signer.leave_by <= time.monotonic() + 10

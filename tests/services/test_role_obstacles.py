@@ -11,6 +11,7 @@ from acmeproxy.core.order import Abandoned, Order, Processing
 from acmeproxy.core.problem import Problem
 from acmeproxy.core.role import Role
 from acmeproxy.core.tenant import Profile, VaultPlace
+from acmeproxy.services.ports import SigningDeferredError
 from acmeproxy.services.stores import Owner
 from tests.support.stored import DAY, START, TENANT, answer
 from tests.support.workshop import Workshop
@@ -32,6 +33,12 @@ async def learn(workshop: Workshop, place: VaultPlace | None = None, **change: o
     """Let a role become known: a worker published it, and this process read it."""
     role = Role("acme", **{**GENEROUS, **change})
     await workshop.published.publish(TENANT, place or workshop.tenants[TENANT].vault, role)
+    await workshop.roles.learn()
+
+
+async def age(workshop: Workshop) -> None:
+    """Let what is known of the role be ten seconds old."""
+    await answer(workshop.state, "EXPIRE", keys.role(TENANT, workshop.tenants[TENANT].vault), 3590)
     await workshop.roles.learn()
 
 
@@ -63,6 +70,30 @@ async def test_names_that_a_narrowed_role_refuses(workshop: Workshop) -> None:
         "alpha.example would not be signed: vault role acme "
         "does not allow bare domains (allow_bare_domains = false) [ref ROLE-NAME]"
     )
+
+
+@pytest.mark.parametrize("answers", [{"acme": Role("acme", **GENEROUS)}, {}, {"acme": None}])
+async def test_a_role_of_a_while_ago_ends_no_order(
+    answers: dict[str, Role | SigningDeferredError | None], workshop: Workshop
+) -> None:
+    """INV-12: it was widened since; or nobody can tell, and then Vault itself decides."""
+    owner, order = await workshop.finalized(NAMES)
+    await learn(workshop, allow_bare_domains=False)
+    await age(workshop)
+    workshop.reader.answers = answers
+    assert (await workshop.issue(owner, order)).outcome == "issued"
+    assert len(workshop.reader.asked) == 1
+
+
+async def test_a_role_that_still_refuses_ends_the_order(workshop: Workshop) -> None:
+    """By the rule that holds now."""
+    owner, order = await workshop.finalized(NAMES)
+    await learn(workshop, allow_bare_domains=False)
+    await age(workshop)
+    narrower = {**GENEROUS, "allowed_domains": ("other.example",)}
+    workshop.reader.answers = {"acme": Role("acme", **narrower)}
+    error = await ended(workshop, owner, order)
+    assert "allows other domains only (allowed_domains = other.example)" in error.subproblems[0].detail
 
 
 async def test_a_key_that_a_narrowed_role_refuses(workshop: Workshop) -> None:

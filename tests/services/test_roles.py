@@ -17,6 +17,7 @@ from acmeproxy.core.tenant import Names, Profile, Tenant, VaultPlace
 from acmeproxy.services.ports import SigningDeferredError
 from acmeproxy.services.roles import KnownRoles, RoleReading
 from tests.support.eventually import eventually
+from tests.support.scripted_roles import ScriptedRoles
 from tests.support.stored import TENANT, answer
 
 WEB: Final = VaultPlace("pki", "web", "admin/alpha")
@@ -32,33 +33,19 @@ TENANTS: Final = {
 OFTEN: Final = timedelta(milliseconds=10)
 
 
-class Reader:
-    """Implements `RoleReader`; answers by role what it is told to, and counts."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Role | SigningDeferredError | None] = {}
-        self.asked: list[VaultPlace] = []
-
-    async def read_role(self, tenant: Tenant) -> Role | None:
-        self.asked.append(tenant.vault)
-        found = self.answers[tenant.vault.role]
-        if isinstance(found, SigningDeferredError):
-            raise found
-        return found
-
-    def rounds(self) -> int:
-        return self.asked.count(WEB)
-
-
 class Shelf:
     """A reader, and what became known of what it read."""
 
     def __init__(self, state: Connection) -> None:
-        self.reader = Reader()
+        self.reader = ScriptedRoles()
         self.reader.answers = {"web": Role("web", key_type="ec"), "short": Role("short", no_store=True)}
         self.published = RedisRoles(state)
         self.reading = RoleReading(self.reader, self.published, TENANTS, OFTEN)
-        self.known = KnownRoles(self.published, TENANTS, OFTEN)
+        self.known = KnownRoles(self.published, TENANTS, self.reading, OFTEN)
+
+    def rounds(self) -> int:
+        """Return how often all roles were read."""
+        return self.reader.asked.count(WEB)
 
     async def until(self, seen: Callable[[], bool]) -> None:
         async def looked() -> bool:
@@ -67,8 +54,8 @@ class Shelf:
         await eventually(looked)
 
     async def some_rounds(self) -> None:
-        begun = self.reader.rounds()
-        await self.until(lambda: self.reader.rounds() >= begun + 3)
+        begun = self.rounds()
+        await self.until(lambda: self.rounds() >= begun + 3)
 
 
 @asynccontextmanager
@@ -123,7 +110,7 @@ async def test_without_permission_there_is_no_preview_and_one_line_in_the_log(
     await shelf.published.publish(TENANT, SHORT, Role("short"))
     shelf.reader.answers["short"] = None
     async with running(shelf):
-        await shelf.until(lambda: shelf.reader.rounds() >= 5)
+        await shelf.until(lambda: shelf.rounds() >= 5)
         assert shelf.known.of(TENANT, SHORT) is None
     assert shelf.reader.asked.count(SHORT) == 1
     told = [entry["role"] for entry in events.entries if entry["event"] == "roles.no_preview"]

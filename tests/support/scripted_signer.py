@@ -4,6 +4,7 @@ That it signs at all is tested with a real OpenBao elsewhere.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class ScriptedSigner:
         away: Why `find` and `revoke` cannot be answered, if so.
         wish: When to come again then.
         places: Where each call was to go.
+        leave_by: Until when, of the monotonic clock, the last call of `sign` might leave.
     """
 
     authority: CertificateAuthority
@@ -48,9 +50,11 @@ class ScriptedSigner:
     away: str = ""
     wish: timedelta | None = None
     places: list[VaultPlace] = field(default_factory=list)
+    leave_by: float = math.inf
 
-    async def sign(self, tenant: Tenant, intent: Intent) -> Signed:
+    async def sign(self, tenant: Tenant, intent: Intent, *, leave_by: float = math.inf) -> Signed:
         self._called("sign", tenant)
+        self.leave_by = leave_by
         assert intent.attempted_at is not None, "nothing is asked before it was written down"
         deed = self.script.popleft() if self.script else self.signs()
         return await deed(intent)

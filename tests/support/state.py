@@ -72,6 +72,10 @@ class State:
         await self._redis.set(key, octets, keepttl=True)
         return before
 
+    async def put(self, key: str, octets: bytes, seconds: int) -> None:
+        """Write octets under a whole key, to live so long."""
+        await self._redis.set(key, octets, ex=seconds)
+
     async def is_due(self, subject: str) -> bool:
         """Tell whether a worker will look at an authorization or an order again."""
         async for key in self._redis.scan_iter("*:due", count=1000):

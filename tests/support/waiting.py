@@ -22,7 +22,7 @@ def plan_of_two(port: int, hierarchy: Hierarchy, name_server: int) -> Plan:
         "beta": tenant(TENANTS["beta"], hierarchy.tenants[BETA]),
     }
     more = {
-        "server": "challenge_wait = 2\nfinalize_wait = 0.3\n",
+        "server": "challenge_wait = 2\nfinalize_wait = 0.3\nrevoke_wait = 0.3\n",
         "validation": BRISK["validation"],
         "vault": "timeout = 2\n",
     }
@@ -99,5 +99,5 @@ async def _measured(running: Proxy, name: str, **labels: str) -> float:
 
 def _assert_processing(answer: Answer) -> None:
     assert (answer.status, answer.json()["status"]) == (200, "processing"), answer.body
-    assert answer.headers["Retry-After"] == "1"
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
     assert "error" not in answer.json()

@@ -1,5 +1,6 @@
 """The use cases of a worker over a real store, with a signer and a validator that do as they are told."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -30,11 +31,12 @@ from acmeproxy.core.job import Job, JobKind
 from acmeproxy.core.order import Issued, Order
 from acmeproxy.core.tenant import Names, Tenant, VaultPlace
 from acmeproxy.services.consent import Consent
+from acmeproxy.services.handover import Handover
 from acmeproxy.services.issuance import Issuance
 from acmeproxy.services.limiting import Limiting
 from acmeproxy.services.reports import Report
 from acmeproxy.services.revoking import Revoking
-from acmeproxy.services.roles import KnownRoles
+from acmeproxy.services.roles import KnownRoles, RoleReading
 from acmeproxy.services.signing import Signing
 from acmeproxy.services.stores import Owner, Stored, Undelivered
 from acmeproxy.services.validation import Retries, Validation
@@ -42,6 +44,7 @@ from acmeproxy.worker.dispatch import Dispatch
 from tests.support.acme_csr import certificate_key, certificate_request
 from tests.support.certificate_authority import CertificateAuthority
 from tests.support.log_capture import captured
+from tests.support.scripted_roles import ScriptedRoles
 from tests.support.scripted_signer import ScriptedSigner
 from tests.support.scripted_validator import ScriptedValidator
 from tests.support.stored import (
@@ -54,6 +57,7 @@ from tests.support.stored import (
     stored_account,
 )
 
+LEAVING: Final = timedelta(seconds=10)
 SETTLING: Final = timedelta(seconds=25)
 RETRIES: Final = Retries(attempts=3, delay=timedelta(seconds=2))
 
@@ -75,18 +79,16 @@ class Workshop:
         self.queue = RedisQueue(state, [TENANT], clock)
         ledger = RedisLedger(state, clock)
         consent = Consent({}, _account_url)
+        surplus, certified = RedisSurplus(state, clock), RedisCertifiedKeys(state)
+        anchors = {TENANT: (self.authority.root_der,)}
+        handover = Handover(self.orders, surplus, certified, ledger, clock, anchors=anchors)
         self.signing = Signing(
-            self.orders,
-            RedisSurplus(state, clock),
-            RedisCertifiedKeys(state),
-            ledger,
-            self.signer,
-            clock,
-            anchors={TENANT: (self.authority.root_der,)},
-            settling=SETTLING,
+            self.orders, surplus, ledger, self.signer, handover, clock, leaving=LEAVING, settling=SETTLING
         )
         self.published = RedisRoles(state)
-        self.roles = KnownRoles(self.published, self.tenants)
+        self.reader = ScriptedRoles()
+        reading = RoleReading(self.reader, self.published, self.tenants)
+        self.roles = KnownRoles(self.published, self.tenants, reading)
         self.issuance = Issuance(self.orders, self.signing, self.tenants, self.roles, clock, consent=consent)
         self.validation = Validation(
             self.authorizations,
@@ -100,7 +102,7 @@ class Workshop:
         self.metrics = telemetry.metrics("test")
         revoking = Revoking(ledger, self.signer, self.tenants, clock)
         self.dispatch = Dispatch(
-            self.validation, self.issuance, self.signing, revoking, self.tenants, self.metrics
+            self.validation, self.issuance, self.signing, revoking, reading, self.tenants, self.metrics
         )
 
     # --- what is there before ---------------------------------------------------------------------------
@@ -232,6 +234,18 @@ def events() -> Iterator[structlog.testing.LogCapture]:
 def workshop(state: Connection, clock: SetClock) -> Workshop:
     """Set up a workshop over an empty store."""
     return Workshop(state, clock)
+
+
+async def killed_during_the_call(
+    workshop: Workshop, owner: Owner, order: Order, *, signed: bool = True
+) -> None:
+    """Have a worker end while Vault is asked, which has signed by then or has not."""
+    entered = asyncio.Event()
+    workshop.signer.script.append(workshop.signer.waits(entered, asyncio.Event(), signed_before=signed))
+    victim = asyncio.create_task(workshop.issue(owner, order))
+    await entered.wait()
+    victim.cancel()
+    assert await asyncio.gather(victim, return_exceptions=True)
 
 
 def looking(owner: Owner, order: Order) -> Job:

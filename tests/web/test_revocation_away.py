@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,11 @@ async def test_while_vault_is_sealed_no_client_is_told_that_it_is_revoked(
             shown["suggestedWindow"]["end"]
             < (await running.state.document("certificate", held.id))["revoking_at"]
         )
+        long_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        await running.state.change("certificate", held.id, revoking_at=long_ago)
+        answer = await held.client.revoke(held.leaf, 4)
+        assert_refused(answer, 503, "serverInternal")
+        assert answer.headers["Retry-After"] == "30"
 
         await own.unseal()
 

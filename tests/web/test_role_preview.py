@@ -18,6 +18,7 @@ from acmeproxy.adapters.redis.roles import RedisRoles
 from acmeproxy.adapters.vault.connection import Secret, TokenLogin, VaultConnection
 from acmeproxy.adapters.vault.provisioning import Hierarchy
 from acmeproxy.adapters.vault.signer import VaultSigner
+from acmeproxy.core.encoding import json_bytes
 from acmeproxy.core.tenant import Names, Tenant, VaultPlace
 from acmeproxy.services.roles import KnownRoles, RoleReading
 from acmeproxy.wiring.serving import Role
@@ -49,6 +50,9 @@ role = "wild"
 description = "kept nowhere"
 role = "passing"
 store = false
+[tenants.alpha.profiles.stale]
+description = "by a role that was published a while ago"
+role = "stale"
 [tenants.alpha.profiles.unread]
 description = "by another role"
 role = "nowhere"
@@ -98,6 +102,8 @@ async def place(launch: Launch, working: Proxy, roles: Hierarchy) -> AsyncIterat
     namespace = roles.tenants[ALPHA].place.namespace
     bare = f'{POLICY}vault.namespace = "{namespace}"\nvault.role = "previewed"\n{PROFILES}'
     assert len(working.settings.tenants) == 1
+    strict = {"name": "stale", "allow_wildcard_certificates": False}
+    await working.state.put("{alpha/roles}:admin/alpha:pki:stale", json_bytes(strict), 3590)
     async with launch(Plan({"alpha": bare}, more=AT_ONCE, database=DATABASE)) as running:
         client = await running.account()
 
@@ -149,8 +155,8 @@ async def test_a_role_that_is_changed_is_seen_by_whoever_has_no_login(
         VaultSigner({ALPHA: VaultConnection(openbao.address, login, "admin/alpha")}) as signer,
         asyncio.TaskGroup() as tasks,
     ):
-        known = KnownRoles(RedisRoles(state), tenants, often)
         reading = RoleReading(signer, RedisRoles(state), tenants, often)
+        known = KnownRoles(RedisRoles(state), tenants, reading, often)
         chores = [tasks.create_task(chore()) for chore in (reading.keep_reading, known.keep_learning)]
         for bare in (False, True):
             await as_root(openbao, "POST", "pki/roles/changing", PLACE, {**ROLE, "allow_bare_domains": bare})
@@ -162,6 +168,26 @@ async def test_a_role_that_is_changed_is_seen_by_whoever_has_no_login(
             await eventually(seen)
         for chore in chores:
             chore.cancel()
+
+
+async def test_a_role_that_was_widened_refuses_nobody_any_more(
+    openbao: OpenBao, roles: Hierarchy, place: Proxy
+) -> None:
+    """INV-12: who has no login asks a worker before it refuses; while nobody knows, it is no 4xx."""
+    assert ALPHA in roles.tenants
+    client = await place.account()
+    async with place.state.unchanged():
+        answer = await client.new_order(["*.alpha.example"], profile="stale")
+        document = assert_refused(answer, 503, "serverInternal")
+    assert "[ref ROLE-AWAY]" in document["detail"]
+    assert answer.headers["Retry-After"] == "5"
+
+    await as_root(openbao, "POST", "pki/roles/stale", PLACE, {**ROLE, "allow_wildcard_certificates": True})
+
+    async def taken() -> bool:
+        return (await client.new_order(["*.alpha.example"], profile="stale")).status == 201
+
+    await eventually(taken)
 
 
 async def test_every_refused_name_has_its_own_subproblem(place: Proxy) -> None:

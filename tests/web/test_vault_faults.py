@@ -7,14 +7,12 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.vault.provisioning import Hierarchy
 from tests.adapters.vault.canned_vault import CannedVault, canned_vault
 from tests.support.faulty_vault import (
     Fault,
     FaultyVault,
     bombs,
-    faulty_vault,
     hangs,
     resets,
     says,
@@ -22,9 +20,11 @@ from tests.support.faulty_vault import (
 )
 from tests.support.proxies import Launch
 from tests.support.proxy import Proxy, hosted
+from tests.support.spoilt import SIGN, waits_until_mended
 from tests.support.waiting import plan_of_two, ready, serves
 
-SIGN = ("/sign/acme", "admin/alpha")
+pytestmark = pytest.mark.usefixtures("mended")
+
 #: The other proxy of this module must not take the jobs of one that is patient.
 ALONE = 2
 #: Nothing was signed, and it is known: the order waits.
@@ -60,89 +60,65 @@ LOST: dict[str, Fault] = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def vault(openbao: OpenBao) -> AsyncIterator[FaultyVault]:
-    async with hosted(faulty_vault(openbao.port)) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def running(
-    launch: Launch, hierarchy: Hierarchy, vault: FaultyVault, name_server: int
-) -> AsyncIterator[Proxy]:
-    """Run a proxy whose Vault is asked through what spoils it."""
-    async with launch(plan_of_two(vault.port, hierarchy, name_server)) as proxy:
-        yield proxy
-
-
-@pytest.fixture(autouse=True)
-def mended(vault: FaultyVault) -> None:
-    vault.mend()
-
-
 @pytest.mark.parametrize("fault", DEFERRED.values(), ids=DEFERRED)
 async def test_an_order_waits_until_the_fault_is_mended(
-    fault: Fault, running: Proxy, vault: FaultyVault
+    fault: Fault, spoilt: Proxy, faulty: FaultyVault
 ) -> None:
     """FIN-22, TEN-06: 200 and processing with Retry-After all the time, then valid by itself."""
-    wanted = await ready(running, "www.alpha.example")
-    vault.spoil(fault, *SIGN)
-    await wanted.finalized()
-    await serves(running, "www.beta.example")
-    await wanted.still_waits()
-    vault.mend()
-    await wanted.issued()
+    wanted = await ready(spoilt, "www.alpha.example")
+    faulty.spoil(fault, *SIGN)
+    await waits_until_mended(wanted, spoilt, faulty)
 
 
 @pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
 async def test_a_lost_answer_costs_no_second_certificate(
-    fault: Fault, running: Proxy, vault: FaultyVault
+    fault: Fault, spoilt: Proxy, faulty: FaultyVault
 ) -> None:
     """VLT-02, VLT-05: what was signed is found and delivered, although the fault goes on."""
-    wanted = await ready(running, "lost.alpha.example")
-    signs = vault.count(*SIGN)
-    vault.spoil(fault, *SIGN)
+    wanted = await ready(spoilt, "lost.alpha.example")
+    signs = faulty.count(*SIGN)
+    faulty.spoil(fault, *SIGN)
     await wanted.finalized()
-    await serves(running, "www.beta.example")
+    await serves(spoilt, "www.beta.example")
     await wanted.issued()
-    assert vault.count(*SIGN) == signs + 1
+    assert faulty.count(*SIGN) == signs + 1
 
 
 async def test_a_tenant_whose_orders_all_hang_does_not_hold_the_others_up(
-    launch: Launch, hierarchy: Hierarchy, vault: FaultyVault, name_server: int
+    launch: Launch, hierarchy: Hierarchy, faulty: FaultyVault, name_server: int
 ) -> None:
     """TEN-06, VLT-05, INV-9: more orders than Vault has places, and a deadline that never comes."""
-    plan = plan_of_two(vault.port, hierarchy, name_server)
+    plan = plan_of_two(faulty.port, hierarchy, name_server)
     patient = replace(plan, more={**plan.more, "vault": "timeout = 60\n"}, database=ALONE)
     async with launch(patient) as patiently:
         hanging = [await ready(patiently, f"h{number}.alpha.example") for number in range(10)]
-        vault.spoil(hangs(), *SIGN)
-        signs = vault.count(*SIGN)
+        faulty.spoil(hangs(), *SIGN)
+        signs = faulty.count(*SIGN)
         for one in hanging:
             await one.finalized()
-        await vault.until(*SIGN, times=signs + 4)
+        await faulty.until(*SIGN, times=signs + 4)
         async with asyncio.timeout(20):
             for number in range(4):
                 await serves(patiently, f"s{number}.beta.example")
         # Half of the eight places were alpha's, and still are.
-        assert vault.count(*SIGN) == signs + 4
+        assert faulty.count(*SIGN) == signs + 4
         for one in hanging:
             await one.still_waits()
 
 
 async def test_a_request_that_is_lost_before_signing_is_made_again(
-    running: Proxy, vault: FaultyVault
+    spoilt: Proxy, faulty: FaultyVault
 ) -> None:
     """K12, VLT-02: but not before it is certain that it was not carried out."""
-    wanted = await ready(running, "unheard.alpha.example")
-    signs = vault.count(*SIGN)
-    vault.spoil(resets(), *SIGN)
+    wanted = await ready(spoilt, "unheard.alpha.example")
+    signs = faulty.count(*SIGN)
+    faulty.spoil(resets(), *SIGN)
     await wanted.finalized()
-    vault.mend()
+    faulty.mend()
     await wanted.still_waits()
-    await serves(running, "www.beta.example")
+    await serves(spoilt, "www.beta.example")
     await wanted.issued(within=40)
-    assert vault.count(*SIGN) == signs + 2
+    assert faulty.count(*SIGN) == signs + 2
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -152,15 +128,11 @@ async def canary() -> AsyncIterator[CannedVault]:
 
 
 async def test_a_redirect_takes_no_token_anywhere(
-    running: Proxy, vault: FaultyVault, canary: CannedVault
+    spoilt: Proxy, faulty: FaultyVault, canary: CannedVault
 ) -> None:
     """VLT-06: a 307 is waited out, whoever it names."""
-    wanted = await ready(running, "www.alpha.example")
+    wanted = await ready(spoilt, "www.alpha.example")
     elsewhere = f"Location: http://127.0.0.1:{canary.port}/v1/pki/sign/acme"
-    vault.spoil(says(307, b"", elsewhere), *SIGN)
-    await wanted.finalized()
-    await serves(running, "www.beta.example")
-    await wanted.still_waits()
-    vault.mend()
-    await wanted.issued()
+    faulty.spoil(says(307, b"", elsewhere), *SIGN)
+    await waits_until_mended(wanted, spoilt, faulty)
     assert canary.requests == []

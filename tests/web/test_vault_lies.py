@@ -3,45 +3,27 @@
 Every lie is a real one: OpenBao's operator has it signed by the tenant's own authority.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import pytest_asyncio
 import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from acmeproxy.adapters.embedded.openbao import OpenBao
-from acmeproxy.adapters.vault.provisioning import Hierarchy
 from tests.support.acme_csr import certificate_key, certificate_request
 from tests.support.acme_keys import PrivateKey
 from tests.support.eventually import eventually
-from tests.support.faulty_vault import FaultyVault, alters, faulty_vault
+from tests.support.faulty_vault import FaultyVault, alters
 from tests.support.openbao import as_root
-from tests.support.proxies import Launch
-from tests.support.proxy import Proxy, hosted
+from tests.support.proxy import Proxy
+from tests.support.spoilt import SIGN
 from tests.support.vault_looks import revoked_in_store
-from tests.support.waiting import plan_of_two, ready, serves
+from tests.support.waiting import ready, serves
 
 NAME = "lied.alpha.example"
-SIGN = ("/sign/acme", "admin/alpha")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def vault(openbao: OpenBao) -> AsyncIterator[FaultyVault]:
-    async with hosted(faulty_vault(openbao.port)) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def running(
-    launch: Launch, hierarchy: Hierarchy, vault: FaultyVault, name_server: int
-) -> AsyncIterator[Proxy]:
-    """Run a proxy whose Vault is asked through what lies."""
-    async with launch(plan_of_two(vault.port, hierarchy, name_server)) as proxy:
-        yield proxy
 
 
 def pem(key: PrivateKey, *names: str) -> str:
@@ -83,13 +65,13 @@ def a_ca(key: PrivateKey) -> Lie:
 @pytest.mark.parametrize("lie", [another_key, an_extra_name, another_name, a_ca])
 async def test_what_was_not_ordered_is_revoked_and_nobody_gets_it(
     lie: Callable[[PrivateKey], Lie],
-    running: Proxy,
-    vault: FaultyVault,
+    spoilt: Proxy,
+    faulty: FaultyVault,
     openbao: OpenBao,
     log: structlog.testing.LogCapture,
 ) -> None:
     """The order ends, as the CA's fault; the certificate is revoked; the alarm is in the log."""
-    wanted = await ready(running, NAME)
+    wanted = await ready(spoilt, NAME)
     told = lie(wanted.key)
     lies: list[bytes] = []
 
@@ -100,11 +82,11 @@ async def test_what_was_not_ordered_is_revoked_and_nobody_gets_it(
         chain = [pem for pem in data["ca_chain"] if pem != data["certificate"]]
         return {**honest, "certificate": data["certificate"], "ca_chain": chain}
 
-    vault.spoil(alters(change), *SIGN)
+    faulty.spoil(alters(change), *SIGN)
     try:
         finalized = await wanted.client.finalize(wanted.order.json()["finalize"], wanted.csr)
     finally:
-        vault.mend()
+        faulty.mend()
     done = await wanted.client.settled(wanted.order.location, finalized)
 
     assert (done.status, done.json()["status"]) == (200, "invalid")
@@ -121,5 +103,5 @@ async def test_what_was_not_ordered_is_revoked_and_nobody_gets_it(
 
     await eventually(put_right)
     assert await revoked_in_store(openbao, "admin/alpha/pki", lies[0])
-    await serves(running, "www.beta.example")
+    await serves(spoilt, "www.beta.example")
     assert len(lies) == 1

@@ -2,8 +2,14 @@
 
 import pytest
 
-from acmeproxy.core.order import Processing
-from acmeproxy.services.ports import SigningDeferredError, SigningRefusedError, SigningUncertainError
+from acmeproxy.adapters.vault.door import LostLoginError
+from acmeproxy.core.order import Intent, Processing
+from acmeproxy.services.ports import (
+    Signed,
+    SigningDeferredError,
+    SigningRefusedError,
+    SigningUncertainError,
+)
 from acmeproxy.telemetry import metrics
 from acmeproxy.worker.measured import MeasuredSigner
 from tests.support.stored import TENANT
@@ -39,3 +45,20 @@ async def test_every_outcome_is_counted_and_timed(workshop: Workshop) -> None:
     assert 'acmeproxy_vault_requests_total{code="ok",op="revoke"} 1.0' in text
     assert 'acmeproxy_vault_request_duration_seconds_count{op="sign"} 4.0' in text
     assert 'acmeproxy_vault_request_duration_seconds_count{op="find"} 1.0' in text
+
+
+async def test_a_login_whose_answer_was_lost_is_one_more_reason_to_wait(workshop: Workshop) -> None:
+    """FIN-22: it was counted as nothing, and the job ended as a fault of ours."""
+
+    async def loses_the_login(_: Intent) -> Signed:
+        raise LostLoginError("no answer to the login: ReadTimeout")
+
+    counted = metrics("test")
+    owner, order = await workshop.finalized()
+    marked = order.attempt(workshop.clock())
+    assert isinstance(marked.progress, Processing)
+    workshop.signer.script.append(loses_the_login)
+    with pytest.raises(LostLoginError):
+        await MeasuredSigner(workshop.signer, counted).sign(workshop.tenants[TENANT], marked.progress.intent)
+    assert 'requests_total{code="deferred",op="sign"} 1.0' in counted.render().decode()
+    assert owner.tenant == TENANT

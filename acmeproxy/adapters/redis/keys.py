@@ -149,6 +149,11 @@ def role(tenant: TenantName, place: VaultPlace) -> str:
     return f"{{{tenant}/roles}}:{place.namespace}:{place.mount}:{place.role}"
 
 
+def role_wish(tenant: TenantName, place: VaultPlace) -> str:
+    """Name the mark that somebody waits for a role to be read."""
+    return f"{role(tenant, place)}:wish"
+
+
 def limit(owner: Owner, name: str, subject: str) -> str:
     """Name a budget of an account's own."""
     return f"{tag(owner)}:limit:{name}:{owner.account}:{subject}"

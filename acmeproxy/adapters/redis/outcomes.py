@@ -16,6 +16,7 @@ from acmeproxy.core.authorization import Authorization
 from acmeproxy.core.certificate import Certificate
 from acmeproxy.core.ids import AuthorizationId, CertificateId, OrderId
 from acmeproxy.core.order import Order
+from acmeproxy.core.role import Role
 from acmeproxy.services.authority import Revocations
 from acmeproxy.services.stores import StateAwayError
 
@@ -43,6 +44,13 @@ class Waiter(Generic[D]):
             return None
 
 
+class RoleOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What came of reading a role: the role, or none if it may not be read, or why it could not be."""
+
+    role: Role | None = None
+    failure: str = ""
+
+
 class _Glimpse(msgspec.Struct):
     """What certificates have: an order has nothing of it, an authorization no serial number."""
 
@@ -51,7 +59,7 @@ class _Glimpse(msgspec.Struct):
     serial: str = ""
 
 
-_AnyWaiter = Waiter[Order] | Waiter[Authorization] | Waiter[Certificate]
+_AnyWaiter = Waiter[Order] | Waiter[Authorization] | Waiter[Certificate] | Waiter[RoleOutcome]
 
 
 class RedisOutcomes:
@@ -84,6 +92,13 @@ class RedisOutcomes:
         """Watch a certificate from now on."""
         waiter = Waiter(Certificate)
         with self._waiting(certificate_id, waiter):
+            yield waiter
+
+    @contextmanager
+    def role(self, name: str) -> Iterator[Waiter[RoleOutcome]]:
+        """Watch a role from now on."""
+        waiter = Waiter(RoleOutcome)
+        with self._waiting(name, waiter):
             yield waiter
 
     async def listen(self) -> None:

@@ -5,6 +5,7 @@ The contract is that of `VaultClient.ask`. Why this call only: docs/decisions/00
 
 import asyncio
 import json
+import math
 import re
 import socket
 import ssl
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import AbstractResolver, AbstractStreamWriter, ResolveResult
 from aiohttp.connector import Connection
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssl_ import create_urllib3_context
@@ -24,7 +25,7 @@ from yarl import URL
 from acmeproxy.adapters.vault.client import MAX_ANSWER, Answer, answered, with_our_wish
 from acmeproxy.adapters.vault.connection import Reveal, VaultConnection
 from acmeproxy.adapters.vault.gate import Gate
-from acmeproxy.adapters.vault.transport import Call, LostError, UnsentError
+from acmeproxy.adapters.vault.transport import Call, LateError, LostError, UnsentError
 
 _IDLE: Final = 15
 _LOOK_AGAIN: Final = 10
@@ -61,9 +62,17 @@ class Courier:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(
-        self, path: str, *, token: Reveal | None, body: Mapping[str, Any], headers: Mapping[str, str]
+        self,
+        path: str,
+        *,
+        token: Reveal | None,
+        body: Mapping[str, Any],
+        headers: Mapping[str, str],
+        leave_by: float = math.inf,
     ) -> Answer:
         """Send one request; `path` is below `/v1/`, `body` is sent as JSON.
+
+        Nothing is sent from `leave_by` on, in seconds of the monotonic clock.
 
         Raises:
             UnsentError: The request did not leave.
@@ -72,6 +81,7 @@ class Courier:
         octets = json.dumps(body).encode()
 
         async def work(call: Call) -> Answer:
+            call.leave_by = leave_by
             try:
                 return await self._send(call, path, octets, _fields(headers, token))
             except (UnsentError, LostError) as error:
@@ -160,8 +170,20 @@ class _Request(aiohttp.ClientRequest):
     """A request that tells its call when there is a connection: from then on it may arrive."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        _CALL.get().sent = True
+        _CALL.get().leave()
         return await super().send(conn)
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> None:
+        # With Python 3.11 a turn of the loop later, and no octet has left yet: the fields go with the body.
+        try:
+            _CALL.get().leave()
+        except LateError as error:
+            if conn.protocol is not None:
+                conn.protocol.set_exception(error)
+            return
+        await super().write_bytes(writer, conn, content_length)
 
 
 def _fields(headers: Mapping[str, str], token: Reveal | None) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeVar
 
 from acmeproxy.adapters.vault.breaker import Breaker, State
 from acmeproxy.adapters.vault.connection import Reveal
-from acmeproxy.adapters.vault.transport import Call, LostError, UnsentError
+from acmeproxy.adapters.vault.transport import Call, LateError, LostError, UnsentError
 from acmeproxy.services.places import Places
 
 Heard = Callable[[str, str, str, State], None]
@@ -139,7 +139,7 @@ class Gate:
             answer = await self._asked(call, work, end)
         except UnsentError as error:
             # What did not even look for a connection, such as a token that is no header, is the tenant's.
-            if call.connecting:
+            if call.connecting and not isinstance(error, LateError):
                 self._address.breaker.failed(str(error))
                 error.retry_after = self._address.breaker.again()
             raise

@@ -12,6 +12,8 @@ from acmeproxy.adapters.vault.connection import Secret
 
 _RENEW_AFTER: Final = 2 / 3
 _JITTER: Final = 0.1
+#: A thousand years: what is more, or less than nothing, is no answer that anybody can count with.
+_LONGEST: Final = 31_536_000_000
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -32,7 +34,7 @@ def granted(answer: Answer, known: Secret | None = None) -> Lease | None:
     """Read the `auth` part of a login, or of a renewal of a known token."""
     match answer.auth:
         case {"client_token": str(text), "lease_duration": int(seconds), "renewable": bool(renewable)} if (
-            answer.ok and text
+            answer.ok and text and 0 <= seconds <= _LONGEST
         ):
             token = known if known is not None and known() == text else Secret(text)
             return leased(token, seconds, renewable=renewable)
@@ -42,9 +44,9 @@ def granted(answer: Answer, known: Secret | None = None) -> Lease | None:
 def looked_up(answer: Answer, token: Secret) -> Lease | None:
     """Read what a token says of itself; a root token has no `renewable`."""
     match answer.data:
-        case {"ttl": int(seconds), "renewable": bool(renewable)} if answer.ok:
+        case {"ttl": int(seconds), "renewable": bool(renewable)} if answer.ok and 0 <= seconds <= _LONGEST:
             return leased(token, seconds, renewable=renewable)
-        case {"ttl": int(seconds)} if answer.ok:
+        case {"ttl": int(seconds)} if answer.ok and 0 <= seconds <= _LONGEST:
             return leased(token, seconds, renewable=False)
     return None
 

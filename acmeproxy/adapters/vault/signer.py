@@ -1,6 +1,7 @@
 """The signer: Vault's PKI, behind the port that the use cases know."""
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -78,7 +79,7 @@ class VaultSigner:
         for address in self._addresses.values():
             address.close()
 
-    async def sign(self, tenant: Tenant, intent: Intent) -> Signed:
+    async def sign(self, tenant: Tenant, intent: Intent, *, leave_by: float = math.inf) -> Signed:
         """Have an intent signed, as the port says; the request is never repeated by the transport."""
         login = self._login(tenant)
         metadata = self._metadata[tenant.name]
@@ -89,6 +90,7 @@ class VaultSigner:
             body={**sign_request(intent), **extra},
             # Ties this request to the intent where Vault's audit log is told to show the header.
             headers={INTENT_HEADER: intent.id},
+            leave_by=leave_by,
         )
         try:
             answer = await login.ask_by(lambda token: send(token=token))

@@ -1,8 +1,10 @@
 """HTTP that knows whether a request can have reached Vault: a sign is not idempotent (threat-model §4.1)."""
 
+import math
 import re
 import socket
 import threading
+import time
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
@@ -29,6 +31,10 @@ class UnsentError(NoAnswerError):
     """The request did not leave: nothing can have happened."""
 
 
+class LateError(UnsentError):
+    """The request did not leave, since it is too late for it: that says nothing of whom it was for."""
+
+
 class LostError(NoAnswerError):
     """The request may have arrived, and there is no answer to it."""
 
@@ -43,6 +49,7 @@ class Call:
     def __init__(self) -> None:
         self.sent = False
         self.connecting = False
+        self.leave_by = math.inf
         self._aborted = False
         self._connection: HTTPConnection | None = None
 
@@ -54,6 +61,17 @@ class Call:
             with suppress(OSError):
                 # Not the method of an SSL socket, which is not made for a second thread.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def leave(self) -> None:
+        """Say that the first byte is sent now.
+
+        Raises:
+            LateError: It must not be, `leave_by` is over: this process may have been stopped for a while.
+        """
+        if time.monotonic() >= self.leave_by:
+            self.sent = False
+            raise LateError("too late to be sent: another worker may do it now")
+        self.sent = True
 
     def enter(self) -> None:
         """Make this the call of the current thread."""

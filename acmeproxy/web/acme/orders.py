@@ -1,5 +1,7 @@
 """newOrder, order and finalize (RFC 8555 §7.4)."""
 
+import math
+
 from aiohttp import web
 
 from acmeproxy.core import csr, payload
@@ -62,5 +64,5 @@ def _shown(request: web.Request, view: OrderView, status: int = 200) -> web.Resp
         resources.order(view.order, view.authorizations, now, links),
         status=status,
         location=links.order(view.order.id),
-        retry_after=1 if processing else None,
+        retry_after=math.ceil(view.order.wait(now).total_seconds()) if processing else None,
     )

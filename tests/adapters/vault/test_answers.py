@@ -1,6 +1,7 @@
 """What the answers mean that a healthy OpenBao does not give: a server that gives them stands in for it."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import msgspec
@@ -37,16 +38,28 @@ def says(text: str) -> dict[str, list[str]]:
         (400, says("unknown role: acme")),
         (400, says("not_after_bound is set to ttl-limited. Cannot satisfy request")),
         (400, says("cannot satisfy request, as TTL would result in notAfter of ...")),
+        (400, says("the common_name field is required, or must be provided in a CSR")),
+        (400, says('Field validation failed: error converting input for field "ttl"')),
+        (400, says("failed to decode JSON input: invalid character")),
+        (400, says("Either ttl or not_after should be provided.")),
+        (400, says('parsing time "soon" as ...: cannot parse')),
+        (400, says("missing client token")),
+        (400, b"<html>a gateway's bad request</html>"),
         (403, says("1 error occurred:\n\t* permission denied\n\n")),
+        (403, says("permission denied")),
         (404, says('no handler for route "pki/sign/acme". route entry not found.')),
         (404, says("namespace not found")),
         (405, says("unsupported operation")),
         (412, says('missing "X-Vault-Request" header')),
         (413, says("http: request body too large")),
+        (429, {"errors": []}),
         (429, says('request path "pki/sign/acme": rate limit quota exceeded')),
         (500, says("local node not active but active cluster node not found")),
         (500, says("1 error occurred:\n\t* unable to find PKI issuer for reference: nope\n\n")),
         (500, says("1 error occurred:\n\t* could not fetch the CA certificate (was one set?)\n\n")),
+        (500, says("1 error occurred:\n\t* unable to fetch corresponding key for issuer x\n\n")),
+        (500, says("1 error occurred:\n\t* requested usage issuing-certificates for issuer x\n\n")),
+        (500, says("1 error occurred:\n\t* unable to parse AIA URL information\n\n")),
         (501, says("Vault is not initialized")),
         (503, says("Vault is sealed")),
         (503, says("namespace is sealed")),
@@ -169,6 +182,27 @@ async def test_who_waits_for_a_place_until_the_deadline_has_sent_nothing() -> No
     assert isinstance(first, SigningUncertainError)
     assert isinstance(second, SigningDeferredError)
     assert len([request for request in vault.requests if b"sign/acme" in request]) == 1
+
+
+async def test_what_others_have_given_up_is_not_sent_any_more() -> None:
+    """K12, K20: the login took longer than that, as it does where the process was stopped meanwhile."""
+    leave_by = time.monotonic() + 0.1
+
+    def late() -> str:
+        while time.monotonic() < leave_by:
+            time.sleep(0.01)  # in a thread of the gate
+        return TOKEN
+
+    async with canned_vault(http_answer(400, says("no"))) as vault:
+        slow = VaultConnection(f"http://127.0.0.1:{vault.port}", TokenLogin(late))
+        async with VaultSigner({CANNED.name: slow}) as signer:
+            # It is nobody's fault but ours: no breaker opens, however often.
+            for _ in range(4):
+                with pytest.raises(SigningDeferredError, match="too late to be sent"):
+                    await signer.sign(CANNED, intent(["a.example.org"]), leave_by=leave_by)
+            assert not any(b"sign/acme" in request for request in vault.requests)
+            with pytest.raises(SigningRefusedError):
+                await signer.sign(CANNED, intent(["a.example.org"]), leave_by=time.monotonic() + 60)
 
 
 async def test_the_request_says_what_was_ordered_and_nothing_of_the_environment(

@@ -11,7 +11,7 @@ import pytest
 from acmeproxy.adapters.vault.client import Gate
 from acmeproxy.adapters.vault.connection import Secret
 from acmeproxy.adapters.vault.courier import Courier
-from acmeproxy.adapters.vault.transport import LostError, UnsentError
+from acmeproxy.adapters.vault.transport import Call, LateError, LostError, UnsentError
 from tests.adapters.vault.canned_vault import canned_vault, http_answer
 from tests.adapters.vault.posting import PATH, TOKEN, Counted, Script, at, courier, post
 from tests.support.connections import connections, reset
@@ -59,6 +59,25 @@ async def sends_without_end(writer: asyncio.StreamWriter, _: int) -> None:
     while True:
         writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
         await writer.drain()
+
+
+async def test_who_is_stopped_before_the_first_octet_sends_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """K20: there was a connection in time, and the process went on when it was over."""
+    leave, seen = Call.leave, []
+
+    def stopped_after_the_first_look(call: Call) -> None:
+        if call in seen:
+            call.leave_by = 0
+        seen.append(call)
+        leave(call)
+
+    async with canned_vault(GOOD) as vault, courier(at(vault.port)) as made:
+        monkeypatch.setattr(Call, "leave", stopped_after_the_first_look)
+        with pytest.raises(LateError):
+            await post(made)
+        monkeypatch.undo()
+        await post(made)
+    assert len(vault.requests) == 1
 
 
 async def test_the_whole_request() -> None:

@@ -14,7 +14,7 @@ from acmeproxy.adapters.vault.connection import Secret, TokenLogin, VaultConnect
 from acmeproxy.adapters.vault.signer import VaultSigner
 from acmeproxy.core.ids import TenantName
 from acmeproxy.core.tenant import Names, Tenant, VaultPlace
-from acmeproxy.services.ports import SigningDeferredError, SigningUncertainError
+from acmeproxy.services.ports import SigningDeferredError, SigningRefusedError, SigningUncertainError
 from tests.adapters.vault.canned_vault import CannedVault, canned_vault, http_answer
 from tests.support.log_capture import captured
 from tests.support.openbao import intent
@@ -120,6 +120,18 @@ async def test_what_a_namespace_answers_opens_nothing(status: int, body: object)
         await fails(signer, ALPHA, 6)
         assert sum(b"sign/acme" in request for request in vault.requests) == 6
         assert told == []
+
+
+async def test_another_address_is_asked_as_before() -> None:
+    """VLT-05: there is one breaker an address, and places of its own."""
+    async with (
+        canned_vault(http_answer(503, {"errors": ["Vault is sealed"]})) as sealed,
+        canned_vault(http_answer(400, {"errors": ["no"]})) as other,
+        VaultSigner({ALPHA.name: connection(sealed.port), BETA.name: connection(other.port)}, 4) as signer,
+    ):
+        assert "not asked again yet" in str(await fails(signer, ALPHA, 4))
+        with pytest.raises(SigningRefusedError):
+            await signer.sign(BETA, intent(NAMES))
 
 
 async def test_a_token_that_is_no_header_is_its_tenants_own_fault() -> None:

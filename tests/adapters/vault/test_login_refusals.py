@@ -17,6 +17,8 @@ from tests.support.log_capture import captured
 
 JWT = JwtLogin("acmeproxy", Secret("a.b.c"))
 SECOND_FACTOR = {"auth": {"client_token": "", "mfa_requirement": {"mfa_request_id": "d0c9eec7"}}}
+#: Of a server that nobody can count with: it must not end the process, and with it all other tenants.
+ENDLESS = {"auth": {"client_token": "s.x", "lease_duration": 10**400, "renewable": True}}
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +32,7 @@ def events() -> Iterator[structlog.testing.LogCapture]:
     ("answer", "said"),
     [
         (http_answer(200, SECOND_FACTOR), "a login for machines must not ask for a second factor"),
+        (http_answer(200, ENDLESS), "a login for machines must not ask for a second factor"),
         (http_answer(200, b"<html>"), "a login for machines must not ask for a second factor"),
         (
             http_answer(404, {"errors": ["namespace not found"]}),

@@ -209,6 +209,12 @@ async def test_a_mistake_of_the_operators_is_no_clients(
         await asked(openbao, hierarchy, change, intent([NAME]))
 
 
+async def test_a_mistake_of_ours_is_no_clients(openbao: OpenBao, hierarchy: Hierarchy) -> None:
+    """Vault.md §2: nothing that a client could mend."""
+    with pytest.raises(SigningDeferredError, match="Field validation failed"):
+        await asked(openbao, hierarchy, {}, msgspec.structs.replace(intent([NAME]), lifetime=-5))
+
+
 CANNED: Final = Tenant(TenantName("canned"), VaultPlace("pki", "acme"), Names())
 
 
