@@ -13,8 +13,8 @@ from acmeproxy.adapters.vault.producer.blueprint import Blueprint, Machine, Sign
 from acmeproxy.adapters.vault.producer.inventory import Inventory, ShownMount, inventory
 from acmeproxy.adapters.vault.producer.namespace import AwayError, ProducerError
 from acmeproxy.adapters.vault.producer.producer import Applied, Producer
+from acmeproxy.adapters.vault.producer.root_outside import RootOutside
 from acmeproxy.adapters.vault.producer.rotation import Rotation
-from acmeproxy.adapters.vault.producer.signing_ca import RootOutside
 from acmeproxy.adapters.vault.producer.step import Change, Step
 from acmeproxy.adapters.vault.transport import session
 from acmeproxy.core.ids import TenantName

@@ -11,7 +11,7 @@ from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.embedded.openbao import openbao as running_openbao
 from acmeproxy.adapters.vault.connection import AppRoleLogin, Secret, VaultConnection
 from acmeproxy.adapters.vault.producer.producer import Producer
-from acmeproxy.adapters.vault.producer.signing_ca import RootOutside
+from acmeproxy.adapters.vault.producer.root_outside import RootOutside
 from acmeproxy.adapters.vault.producer.step import Change
 from acmeproxy.adapters.vault.signer import VaultSigner
 from acmeproxy.adapters.vault.transport import session

@@ -13,7 +13,7 @@ from acmeproxy.adapters.vault.external_root import write_private
 from acmeproxy.adapters.vault.producer import policies, step
 from acmeproxy.adapters.vault.producer.blueprint import OWN_NAME, Blueprint, Machine, TenantPlan
 from acmeproxy.adapters.vault.producer.namespace import Namespace, ProducerError
-from acmeproxy.adapters.vault.producer.signing_ca import make_directory
+from acmeproxy.adapters.vault.producer.root_outside import make_directory
 from acmeproxy.adapters.vault.producer.step import Change, Difference, Step
 
 #: A token lives for an hour after its last renewal, however long the proxy runs (vault.md §5).

@@ -19,10 +19,11 @@ from acmeproxy.adapters.vault.producer.documents import (
     SecretsMount,
 )
 from acmeproxy.adapters.vault.producer.issuing_ca import IssuingCertifier
-from acmeproxy.adapters.vault.producer.namespace import Namespace, ProducerError
+from acmeproxy.adapters.vault.producer.namespace import AwayError, ForbiddenError, Namespace, ProducerError
 from acmeproxy.adapters.vault.producer.parents import Parents
 from acmeproxy.adapters.vault.producer.roles import OPTIONAL, roles
-from acmeproxy.adapters.vault.producer.signing_ca import RootOutside, SigningCertifier
+from acmeproxy.adapters.vault.producer.root_outside import RootOutside
+from acmeproxy.adapters.vault.producer.signing_ca import SigningCertifier
 from acmeproxy.adapters.vault.producer.step import Change, Part, Step, WaitsError
 
 #: The signing CA's name where URLs have that of a tenant.
@@ -85,7 +86,7 @@ class Producer:
             if found.change is Change.NOTHING:
                 continue
             try:
-                part.carry()
+                _carry(part)
             except WaitsError as error:
                 waits.append(str(error))
                 tell(msgspec.structs.replace(found, waits=str(error)))
@@ -167,7 +168,18 @@ class Producer:
         signing = self.blueprint.signing
         admin = self.at(signing.namespace)
         path = f"{signing.mount}/root/sign-intermediate"
-        return IssuingCertifier(plan, admin, signing.mount, lambda: self._accepts(admin, path))
+        return IssuingCertifier(
+            plan, admin, signing.mount, lambda: self._accepts(admin, path), self._signing_certifier().fits
+        )
+
+    def signing_authority(self) -> Authority:
+        """Return the authority that signs the tenants'."""
+        signing = self.blueprint.signing
+        return Authority(self.at(signing.namespace), signing.mount, self._signing_certifier())
+
+    def _signing_certifier(self) -> SigningCertifier:
+        names = [plan.tenant.names for plan in self.blueprint.tenants]
+        return SigningCertifier(self.blueprint.signing, names, self.outside)
 
     def _namespaces(self) -> Sequence[str]:
         """Return all namespaces, those above first."""
@@ -188,7 +200,7 @@ class Producer:
         namespace = self.at(plan.namespace)
         yield SecretsMount(namespace, plan.mount, int(plan.lifetime.total_seconds()))
         yield from self._urls(namespace, plan.mount, SIGNING_NAME)
-        yield Authority(namespace, plan.mount, SigningCertifier(plan, self.outside))
+        yield self.signing_authority()
         yield from self._upkeep(namespace, plan.mount)
 
     def _issuing(self, plan: IssuingPlan) -> Iterator[Part]:
@@ -261,6 +273,17 @@ class Producer:
         if not self._accepted.get(kind):
             self._accepted[kind] = namespace.accepts(path)
         return self._accepted[kind]
+
+
+def _carry(part: Part) -> None:
+    """Carry a part out, or see that another run has done so between our look and now."""
+    try:
+        part.carry()
+    except (AwayError, ForbiddenError):
+        raise
+    except ProducerError:
+        if part.look().change is not Change.NOTHING:
+            raise
 
 
 def _known_fields(

@@ -79,7 +79,7 @@ class Rotation:
 
     def _made(self, old: Issuer, tell: Tell) -> str:
         authority = self._producer.issuing_authority(self._plan)
-        new = authority.beside()
+        new = authority.beside(old)
         reference = authority.name(new)
         tell(f"made         {reference} beside {old.name or old.id}")
         roots = self._producer.outside.known() or new.chain[-1:]
@@ -87,7 +87,7 @@ class Rotation:
             raise ProducerError("the new issuing CA does not lead to a root of vault.roots")
         try_out(self._namespace, self._tenant, new, reference, roots)
         tell("tried out    a certificate was signed, verified up to the root, and revoked")
-        authority.make_default(new)
+        authority.replace(old, new)
         tell(f"in use       {reference} is the default of {self._plan.mount}")
         return reference
 
