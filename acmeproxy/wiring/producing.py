@@ -15,7 +15,8 @@ from acmeproxy.adapters.vault.producer.namespace import AwayError, ProducerError
 from acmeproxy.adapters.vault.producer.producer import Applied, Producer
 from acmeproxy.adapters.vault.producer.root_outside import RootOutside
 from acmeproxy.adapters.vault.producer.rotation import Rotation
-from acmeproxy.adapters.vault.producer.step import Change, Step
+from acmeproxy.adapters.vault.producer.signing_rotation import SigningRotation
+from acmeproxy.adapters.vault.producer.step import Change, Step, WaitsError
 from acmeproxy.adapters.vault.transport import session
 from acmeproxy.core.ids import TenantName
 
@@ -156,7 +157,9 @@ __all__ = [
     "ProducerError",
     "Rotation",
     "ShownMount",
+    "SigningRotation",
     "Step",
+    "WaitsError",
     "blueprint",
     "inventory",
     "producer",

@@ -89,15 +89,35 @@ class Authority:
         Raises:
             ProducerError: Another than `old` is the default by now.
         """
+        return self.begun(old) or self.add()
+
+    def begun(self, old: Issuer) -> Issuer | None:
+        """Return what an interrupted run has made beside the default one, if it is what is wanted.
+
+        Raises:
+            ProducerError: Another than `old` is the default by now.
+        """
         self.look()
         self._see_default(old)
-        begun = [
-            issuer
-            for issuer in self._known
-            if not issuer.default and (issuer.number > old.number or not issuer.name)
-        ]
+        beside = [issuer for issuer in self._known if not issuer.default]
+        begun = [issuer for issuer in beside if issuer.number > old.number or not issuer.name]
         fitting = (issuer for issuer in begun if self._certifier.fits(issuer))
-        return next((issuer for issuer in fitting if self._certifier.current(issuer)), None) or self.add()
+        return next((issuer for issuer in fitting if self._certifier.current(issuer)), None)
+
+    def next_step(self, old: Issuer) -> Step:
+        """Return what replacing the default one will do.
+
+        Raises:
+            ProducerError: Another than `old` is the default by now.
+        """
+        certifier, where = self._certifier, step.place(self._namespace.path, self._mount)
+        begun = self.begun(old)
+        if begun is not None:
+            instead = Difference("default", old.name or old.id, begun.name or begun.id)
+            return step.changed(certifier.what, where, (instead,))
+        name = next(next_names(self._known, certifier.prefix))
+        fields = {"name": name, "beside": old.name or old.id, **certifier.shown()}
+        return step.added(certifier.what, where, fields, certifier.waits(name))
 
     def carry(self) -> None:
         """Make it where it is not there; name it and make it the default."""

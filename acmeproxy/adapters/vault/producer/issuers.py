@@ -3,13 +3,17 @@
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from cryptography import x509
 
 from acmeproxy.adapters.vault import chain
 from acmeproxy.adapters.vault.producer.namespace import Namespace, ProducerError
+
+_ISSUING: Final = "issuing-certificates"
+#: What one may do that was replaced: what it signed can still be revoked, and asked about.
+RETIRED: Final = ("crl-signing", "ocsp-signing", "read-only")
 
 
 class Issuer(msgspec.Struct, frozen=True):
@@ -27,6 +31,12 @@ class Issuer(msgspec.Struct, frozen=True):
     def number(self) -> int:
         """The number in a name of ours, 0 in any other."""
         return _number(self.name)
+
+    @property
+    def issues(self) -> bool:
+        """Whether it may sign certificates."""
+        usage = self.settings.get("usage")
+        return _ISSUING in (usage.split(",") if isinstance(usage, str) else usage or ())
 
     @property
     def complete(self) -> bool:
@@ -54,6 +64,11 @@ def issuers(namespace: Namespace, mount: str) -> tuple[Issuer, ...]:
 def default(namespace: Namespace, mount: str) -> Issuer | None:
     """Return the default issuer of a mount, if it has one with a key."""
     return next((issuer for issuer in issuers(namespace, mount) if issuer.default), None)
+
+
+def retire(namespace: Namespace, mount: str, issuer: str) -> None:
+    """Take from an issuer the right to sign certificates: its CRL and its OCSP answers it goes on signing."""
+    namespace.patch(f"{mount}/issuer/{issuer}", {"usage": list(RETIRED)})
 
 
 def next_names(known: Sequence[Issuer], prefix: str) -> Iterator[str]:
