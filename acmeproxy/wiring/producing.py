@@ -61,6 +61,7 @@ def blueprint(given: settings.Settings, directory: Path) -> Blueprint:
         paths=vault.layout == "paths",
         templated=vault.authority.policy == "templated",
         reader=_reader(given, directory),
+        prefix=vault.authority.prefix,
     )
 
 

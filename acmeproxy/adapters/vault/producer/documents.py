@@ -1,10 +1,10 @@
 """Parts that are a few fields of an object at a path; what else is set there is left alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from acmeproxy.adapters.vault.producer import policies, step
-from acmeproxy.adapters.vault.producer.namespace import ForbiddenError, Namespace
+from acmeproxy.adapters.vault.producer.namespace import ForbiddenError, Namespace, ProducerError
 from acmeproxy.adapters.vault.producer.step import Change, Difference, Step
 
 #: What a mount is capped at where nobody said otherwise: every longer lifetime is cut, with a warning only.
@@ -127,11 +127,15 @@ class LoginMount:
 
 
 class PolicyPart:
-    """A policy: ours to the last word, since whatever else is in it would widen it."""
+    """A policy: ours to the last word, since whatever else is in it would widen it.
 
-    def __init__(self, namespace: Namespace, name: str, paths: Fields) -> None:
+    One that is there and is about none of our `mounts` is somebody else's.
+    """
+
+    def __init__(self, namespace: Namespace, name: str, mounts: Sequence[str], paths: Fields) -> None:
         self._namespace = namespace
         self._path = f"sys/policies/acl/{name}"
+        self._mounts = mounts
         self._paths = paths
 
     def look(self) -> Step:
@@ -143,6 +147,11 @@ class PolicyPart:
             return step.added("policy", where, {path: _shown(rule) for path, rule in wanted.items()})
         if found.get("policy") == policies.text(wanted):
             return step.changed("policy", where, ())
+        if other := policies.elsewhere(found.get("policy"), self._mounts):
+            raise ProducerError(
+                f"{where} is about {other} and about no mount of ours: of another installation? Set"
+                " vault.authority.prefix to a name of your own, or remove the policy if it is yours"
+            )
         old = policies.parsed(found.get("policy"))
         differing = [
             Difference(path, _shown(old.get(path)), _shown(wanted.get(path)))

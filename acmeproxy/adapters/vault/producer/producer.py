@@ -130,7 +130,9 @@ class Producer:
         for account in machines.accounts(self.blueprint):
             yield from self._account(account)
         admin = self.at(self.blueprint.admin)
-        yield PolicyPart(admin, policies.READER, lambda: policies.reader_policy(self._mounts()))
+        mounts = ["/".join(filter(None, place)) for place in self._mounts()]
+        paths = policies.reader_policy(self._mounts())
+        yield PolicyPart(admin, self.blueprint.reader_name, mounts, lambda: paths)
 
     def notes(self) -> Iterator[str]:
         """Return what the operator has to see to, for logins that are not made here."""
@@ -240,7 +242,8 @@ class Producer:
             yield Role(namespace, "role", path, _known_fields(self, namespace, path, fields))
         templated = self.blueprint.templated
         paths = policies.tenant_policy(tenant, templated=templated, below=plan.below_home)
-        yield PolicyPart(self.at(plan.home), self.blueprint.policy_name(plan), lambda: paths)
+        mounts = ("/".join(filter(None, (plan.below_home, mount))),)
+        yield PolicyPart(self.at(plan.home), self.blueprint.policy_name(plan), mounts, lambda: paths)
 
     def _account(self, account: machines.Account) -> Iterator[Part]:
         if account.machine.method != "approle":
