@@ -232,7 +232,9 @@ async def test_two_installations_without_namespaces_leave_each_other_alone(tmp_p
     [
         ("pki/config/crl", ["read"]),
         ("shop/pki/roles/web", ["list", "read"]),
-        ("shop/pki/certs/detailed", ["list", "read"]),
+        ("shop/pki/certs/detailed", ["list"]),
+        ("shop/pki/issuers", ["list"]),
+        ("shop/pki/roles/", ["list", "read"]),
         ("shop/pki/cert/11-22", ["read"]),
         ("shop/sys/mounts/pki/tune", ["read"]),
         ("shop/pki/sign/web", ["deny"]),

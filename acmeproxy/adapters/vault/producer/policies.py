@@ -79,9 +79,10 @@ def reader_policy(mounts: Sequence[tuple[str, str]]) -> _Paths:
     paths: dict[str, Mapping[str, Any]] = {}
     for namespace, mount in mounts:
         above = f"{namespace}/" if namespace else ""
-        # To list is to ask at `roles/`, where the longer pattern decides.
-        for path in ("roles", "roles/*", "issuers", "certs", "certs/detailed"):
-            paths[f"{above}{mount}/{path}"] = {"capabilities": ["list", "read"]}
+        # To list is to ask at `roles/`, which is below itself.
+        paths[f"{above}{mount}/roles/*"] = {"capabilities": ["read", "list"]}
+        for path in ("issuers", "certs", "certs/detailed"):
+            paths[f"{above}{mount}/{path}"] = {"capabilities": ["list"]}
         for path in ("issuer/*", "config/*", "tidy-status", "cert/*"):
             paths[f"{above}{mount}/{path}"] = {"capabilities": ["read"]}
         paths[f"{above}sys/mounts/{mount}/tune"] = {"capabilities": ["read"]}
