@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from acmeproxy.adapters.vault.producer import policies, step
 from acmeproxy.adapters.vault.producer.namespace import ForbiddenError, Namespace, ProducerError
+from acmeproxy.adapters.vault.producer.roles import OPTIONAL
 from acmeproxy.adapters.vault.producer.step import Change, Difference, Step
 
 #: What a mount is capped at where nobody said otherwise: every longer lifetime is cut, with a warning only.
@@ -21,32 +22,44 @@ class Document:
         self._what = what
         self._path = path
         self._fields = fields
-        self._there = False
+        self._found: Mapping[str, Any] | None = None
 
     def look(self) -> Step:
         """Compare."""
         where = step.place(self._namespace.path, self._path)
         found = self._namespace.read(self._path)
-        self._there = found is not None
-        wanted = self._fields()
+        self._found = found
+        wanted = self._wanted()
         if found is None:
             return step.added(self._what, where, wanted)
         return step.changed(self._what, where, step.differences(wanted, found))
 
     def carry(self) -> None:
         """Write."""
-        self._namespace.write(self._path, self._fields())
+        self._namespace.write(self._path, self._wanted())
+
+    def _wanted(self) -> Mapping[str, Any]:
+        return self._fields()
 
 
 class Role(Document):
-    """A role: a POST would reset what it does not name, so that one that exists is patched."""
+    """A role: a POST would reset what it does not name, so that one that exists is patched.
+
+    A role that was written shows all fields that its server has: the others are not waited for.
+    """
 
     def carry(self) -> None:
         """Write a new one, patch an old one."""
-        if self._there:
-            self._namespace.patch(self._path, self._fields())
+        if self._found is not None:
+            self._namespace.patch(self._path, self._wanted())
         else:
-            self._namespace.write(self._path, self._fields())
+            self._namespace.write(self._path, self._wanted())
+
+    def _wanted(self) -> Mapping[str, Any]:
+        wanted, found = self._fields(), self._found
+        if found is None:
+            return wanted
+        return {name: value for name, value in wanted.items() if name in found or name not in OPTIONAL}
 
 
 class NamespacePart:
