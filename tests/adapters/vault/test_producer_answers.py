@@ -59,6 +59,13 @@ def below_another(*, below: int | None) -> Answer:
     return answer
 
 
+def cross_signed(root: Organisation, request: Request) -> bytes:
+    """Return what a root answers that another, which is not there, has certified before."""
+    other = Organisation("Former Root", below=3)
+    former = other.sign(root.name, root.key.public_key(), below=2)
+    return pem(former, root.sign(*request), root.certificate)
+
+
 @pytest.fixture(scope="session")
 def waiting(openbao: OpenBao, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Carry out what can be without the root; return the settings file and the signing CA's namespace."""
@@ -194,8 +201,16 @@ def test_name_constraints_that_leave_out_addresses_are_told(
         ),
         signed(more=(permitting(x509.DNSName("corp.example"), x509.DNSName(".shop.example")),)),
         signed(below=None),
+        cross_signed,
     ],
-    ids=["root first", "wrong order", "CRLF", "constraints that permit ours", "no limit below"],
+    ids=[
+        "root first",
+        "wrong order",
+        "CRLF",
+        "constraints that permit ours",
+        "no limit below",
+        "cross-signed",
+    ],
 )
 def test_what_is_right_is_taken_however_it_is_written(
     answer: Answer, openbao: OpenBao, tmp_path: Path

@@ -92,6 +92,7 @@ class SecretsMount:
         self._mount = mount
         self._seconds = seconds
         self._there = False
+        self._other = ""
 
     def look(self) -> Step:
         """Compare the longest lifetime."""
@@ -102,13 +103,16 @@ class SecretsMount:
         if found is None:
             return step.added("mount", where, {"type": "pki", "max_lease_ttl": self._seconds})
         longest = int((found.get("config") or {}).get("max_lease_ttl") or 0) or _SYSTEM_TTL
-        if found.get("type") != "pki":
-            return step.changed("mount", where, [Difference("type", str(found.get("type")), "pki")])
+        self._other = "" if found.get("type") == "pki" else str(found.get("type"))
+        if self._other:
+            return step.changed("mount", where, [Difference("type", self._other, "pki")])
         wrong = [Difference("max_lease_ttl", str(longest), str(self._seconds))]
         return step.changed("mount", where, wrong if longest < self._seconds else ())
 
     def carry(self) -> None:
-        """Enable it, or tune it."""
+        """Enable it, or tune it; what somebody else has mounted there is nothing of ours."""
+        if self._other:
+            raise _taken(self._namespace, self._mount, self._other, "pki")
         lifetimes = {"max_lease_ttl": f"{self._seconds}s"}
         if self._there:
             self._namespace.write(f"sys/mounts/{self._mount}/tune", lifetimes)
@@ -124,6 +128,7 @@ class LoginMount:
         self._namespace = namespace
         self._kind = kind
         self._mount = mount
+        self._other = ""
 
     def look(self) -> Step:
         """Look whether it is there."""
@@ -131,11 +136,14 @@ class LoginMount:
         found = (self._namespace.read("sys/auth") or {}).get(f"{self._mount}/")
         if found is None:
             return step.added("login method", where, {"type": self._kind})
-        wrong = [Difference("type", str(found.get("type")), self._kind)]
-        return step.changed("login method", where, wrong if found.get("type") != self._kind else ())
+        self._other = "" if found.get("type") == self._kind else str(found.get("type"))
+        wrong = [Difference("type", self._other, self._kind)] if self._other else ()
+        return step.changed("login method", where, wrong)
 
     def carry(self) -> None:
-        """Enable it; of another type under the same name, the server says so."""
+        """Enable it."""
+        if self._other:
+            raise _taken(self._namespace, f"auth/{self._mount}", self._other, self._kind)
         self._namespace.write(f"sys/auth/{self._mount}", {"type": self._kind})
 
 
@@ -177,6 +185,13 @@ class PolicyPart:
     def carry(self) -> None:
         """Write all of it: a policy is one text."""
         self._namespace.write(self._path, {"policy": policies.text(self._paths())})
+
+
+def _taken(namespace: Namespace, mount: str, other: str, kind: str) -> ProducerError:
+    where = step.place(namespace.path, mount)
+    return ProducerError(
+        f"{where} is of type {other}, and {kind} is wanted there: name another mount in the settings"
+    )
 
 
 def _shown(rule: object) -> str:

@@ -68,6 +68,7 @@ class IssuingCertifier:
             "common_name": self.common_name,
             "key": "P-384, made in Vault",
             "path_length": 0,
+            "lifetime": self._shown_lifetime(),
             "permitted_dns_domains": list(permitted) if permitted else "all names",
         }
 
@@ -144,6 +145,13 @@ class IssuingCertifier:
                 " too soon for a CA below it: replace it first, with acmeproxy vault rotate --signing"
             )
         return min(self._plan.lifetime, left - _BEFORE_PARENT)
+
+    def _shown_lifetime(self) -> str:
+        signing = self._default()
+        left = None if signing is None else signing.certificate.not_valid_after_utc - datetime.now(UTC)
+        if left is None or left - _BEFORE_PARENT >= self._plan.lifetime:
+            return f"{self._plan.lifetime.days} days"
+        return f"{(left - _BEFORE_PARENT).days} days, since the signing CA ends then"
 
     def _constraints(self) -> Mapping[str, Any]:
         """Bind the names; what only some servers can is asked of those."""
