@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from acmeproxy.cli.exits import WAITING, leave
+
 if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
@@ -78,6 +80,25 @@ def print_notes(producer: "Producer") -> None:
     """Say what the logins need that are made elsewhere."""
     for note in producer.notes():
         typer.echo(note)
+
+
+def rotate_signing(producer: "Producer", *, ask: bool) -> None:
+    """Show what a new signing CA is, ask, and have it made.
+
+    Raises:
+        typer.Exit: The root has to sign first.
+    """
+    from acmeproxy.wiring.producing import SigningRotation, WaitsError  # noqa: PLC0415 - help needs none of it
+
+    rotation = SigningRotation(producer)
+    print_steps([rotation.look()])
+    if ask:
+        typer.confirm("\nCarry it out?", abort=True)
+    typer.echo()
+    try:
+        rotation.carry(typer.echo)
+    except WaitsError as error:
+        leave(WAITING, str(error))
 
 
 def print_inventory(found: "Inventory") -> None:

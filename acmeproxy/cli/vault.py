@@ -13,7 +13,6 @@ from acmeproxy.cli.exits import CONFIG, FAILED, LEGEND, UNAVAILABLE, WAITING, le
 from acmeproxy.cli.operating import (
     ConfigOption,
     JsonOption,
-    TenantArgument,
     operate,
     operate_certificates,
     settings_of,
@@ -50,6 +49,7 @@ DirectoryOption = Annotated[
 LocalRootOption = Annotated[
     bool, typer.Option("--local-root", help="Make a root in the directory, for trials, and sign with it.")
 ]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 _DIRECTORY = Path("acmeproxy-pki")
 
 
@@ -99,7 +99,7 @@ def apply(
     directory: DirectoryOption = _DIRECTORY,
     *,
     local_root: LocalRootOption = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: YesOption = False,
 ) -> None:
     """Show the plan, ask, and carry it out. What was interrupted goes on when it is run again.
 
@@ -159,8 +159,9 @@ def show(
 
 
 @app.command(epilog=LEGEND)
-def rotate(
-    tenant: TenantArgument,
+def rotate(  # noqa: PLR0913 - the options of the command
+    tenant: Annotated[str, typer.Argument(help="The tenant.", metavar="TENANT", show_default=False)] = "",
+    *,
     spread: Annotated[
         str, typer.Option(help="Within what time certificates of the old CA are renewed.", metavar="TIME")
     ] = "1s",
@@ -169,23 +170,39 @@ def rotate(
     ] = "",
     config: ConfigOption = None,
     token_file: TokenFileOption = None,
+    directory: DirectoryOption = _DIRECTORY,
+    signing: Annotated[bool, typer.Option("--signing", help="The signing CA instead of a tenant's.")] = False,
+    local_root: LocalRootOption = False,
+    yes: YesOption = False,
 ) -> None:
     """Give a tenant a new issuing CA beside the old, and have certificates of the old renewed now (ARI).
 
     The new CA is tried out before it is used. Old certificates stay valid, and the old CA goes on signing
     its CRL and OCSP answers. What was interrupted is finished by the same command.
 
+    With --signing it is the CA that signs the tenants' CAs: its request is written to the directory as
+    signing-2.csr, and is waited for as signing-2.pem. Each tenant moves below it with its own next rotation.
+
     For example:
 
       acmeproxy vault rotate payments
 
       acmeproxy vault rotate payments --spread 6h --explanation https://ca.corp.example/rotation
+
+      acmeproxy vault rotate --signing
     """
-    from acmeproxy.cli.certificates import page, spread_of  # noqa: PLC0415 - help needs none of it
+    from acmeproxy.cli import steps  # noqa: PLC0415 - help needs none of it
+    from acmeproxy.cli.certificates import page, spread_of  # noqa: PLC0415 - likewise
     from acmeproxy.core.ids import TenantName  # noqa: PLC0415 - likewise
     from acmeproxy.services.certificates import Renewals  # noqa: PLC0415 - likewise
     from acmeproxy.wiring.producing import Rotation  # noqa: PLC0415 - likewise
 
+    if signing == bool(tenant):
+        raise typer.BadParameter("name either a tenant or --signing", param_hint="TENANT")
+    if signing:
+        with _producer(config, token_file, directory, local_root=local_root) as producer:
+            steps.rotate_signing(producer, ask=not yes and sys.stdin.isatty())
+        return
     within, url = spread_of(spread), page(explanation)
     given = settings_of(config, tenant)
     # Whether the store answers is better known before anything is changed.

@@ -13,9 +13,10 @@ from acmeproxy.adapters.vault.producer.blueprint import Blueprint, Machine, Sign
 from acmeproxy.adapters.vault.producer.inventory import Inventory, ShownMount, inventory
 from acmeproxy.adapters.vault.producer.namespace import AwayError, ProducerError
 from acmeproxy.adapters.vault.producer.producer import Applied, Producer
+from acmeproxy.adapters.vault.producer.root_outside import RootOutside
 from acmeproxy.adapters.vault.producer.rotation import Rotation
-from acmeproxy.adapters.vault.producer.signing_ca import RootOutside
-from acmeproxy.adapters.vault.producer.step import Change, Step
+from acmeproxy.adapters.vault.producer.signing_rotation import SigningRotation
+from acmeproxy.adapters.vault.producer.step import Change, Step, WaitsError
 from acmeproxy.adapters.vault.transport import session
 from acmeproxy.core.ids import TenantName
 
@@ -60,6 +61,7 @@ def blueprint(given: settings.Settings, directory: Path) -> Blueprint:
         paths=vault.layout == "paths",
         templated=vault.authority.policy == "templated",
         reader=_reader(given, directory),
+        prefix=vault.authority.prefix,
     )
 
 
@@ -156,7 +158,9 @@ __all__ = [
     "ProducerError",
     "Rotation",
     "ShownMount",
+    "SigningRotation",
     "Step",
+    "WaitsError",
     "blueprint",
     "inventory",
     "producer",

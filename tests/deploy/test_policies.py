@@ -207,6 +207,28 @@ def test_the_templated_policy_differs_by_the_role_only() -> None:
     assert blocks(text("tenant-templated")) == blocks(text("tenant").replace("/acme", f"/{role}"))
 
 
+def test_the_templated_policy_allows_what_the_plain_one_does(alpha: Caller) -> None:
+    """INV-14: as the token itself is told, path by path; a name of another role is one of nobody."""
+    plain = holder(alpha, "proxy-by-file", text("tenant"))
+    templated = with_metadata(alpha, {"tenant": "alpha", "role": "acme"})
+    paths = {"paths": [*(call.path for call in PROXY), "pki/cert/11-22", "pki/issuer/issuing-1"]}
+    told = [ours.does("POST", "sys/capabilities-self", paths) for ours in (plain, templated)]
+    assert told[0] == told[1]
+    allowed = {path: may for path, may in told[0].items() if path in paths["paths"] and may != ["deny"]}
+    assert allowed == {
+        "pki/sign/acme": ["update"],
+        "pki/roles/acme": ["read"],
+        "pki/revoke": ["update"],
+        "pki/issuer/default": ["read"],
+        "pki/issuers": ["list"],
+        "pki/certs": ["list"],
+        "pki/certs/detailed": ["list"],
+        "pki/cert/11-22": ["read"],
+        "auth/token/lookup-self": ["read"],
+        "sys/capabilities-self": ["update"],
+    }
+
+
 @pytest.mark.parametrize(
     ("metadata", "path", "status"),
     [

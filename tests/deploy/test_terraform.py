@@ -38,7 +38,7 @@ def test_a_role_is_the_one_that_provisioning_writes(openbao: OpenBao, hierarchy:
     said = {name: CHOSEN.get(value) if value in CHOSEN else json.loads(value) for name, value in lines}
 
     assert {name: written[name] for name in said} == said
-    assert len(said) == 27
+    assert len(said) == 28
 
 
 def test_nothing_that_provisioning_says_of_a_role_is_left_out() -> None:

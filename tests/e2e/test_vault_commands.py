@@ -77,6 +77,7 @@ async def test_after_a_rotation_certificates_of_the_old_ca_are_to_be_renewed_now
 def test_a_tenant_that_is_not_there_is_told(installation: Development) -> None:
     directory, token = beside(installation)
     assert run(directory, token, "rotate", "nobody").returncode == 3
+    assert run(directory, token, "rotate").returncode == 2
 
 
 async def test_from_empty_to_built_with_the_organisations_root(tmp_path: Path) -> None:
@@ -102,6 +103,15 @@ async def test_from_empty_to_built_with_the_organisations_root(tmp_path: Path) -
         shown = run(tmp_path, token, "show").stdout
         assert "issuing-1, default: CN=acmeproxy shop issuing CA" in shown
         assert "role byoc: at most 30d, issuer default, no_store" in shown
+
+        waiting = run(tmp_path, token, "rotate", "--signing")
+        assert (waiting.returncode, "signing-2.csr" in waiting.stderr) == (7, True)
+        assert "+ signing CA           admin/pki\n      name signing-2; beside signing-1;" in waiting.stdout
+        csr = x509.load_pem_x509_csr((tmp_path / "acmeproxy-pki" / "signing-2.csr").read_bytes())
+        bundle = pem(root.sign(csr.subject, csr.public_key()), root.certificate)  # type: ignore[arg-type]
+        (tmp_path / "acmeproxy-pki" / "signing-2.pem").write_bytes(bundle)
+        done = run(tmp_path, token, "rotate", "--signing")
+        assert (done.returncode, "made         signing-2 beside signing-1" in done.stdout) == (0, True)
 
 
 def test_without_a_token_or_a_server_it_says_what_to_do(tmp_path: Path) -> None:

@@ -19,6 +19,28 @@ class Cut(enum.Enum):
     WITHIN = "the request is passed on, and half of the reply"
 
 
+class Hold:
+    """A request that is read and not passed on before it is released."""
+
+    def __init__(self, needles: tuple[bytes, ...], passing: int) -> None:
+        self._needles = needles
+        self._passing = passing
+        self.arrived = asyncio.Event()
+        self.released = asyncio.Event()
+
+    def takes(self, request: bytes) -> bool:
+        """Tell whether this is the one."""
+        if not all(needle in request for needle in self._needles):
+            return False
+        self._passing -= 1
+        return self._passing < 0
+
+    async def until_arrived(self) -> None:
+        """Wait until it is here."""
+        async with asyncio.timeout(_DEADLINE):
+            await self.arrived.wait()
+
+
 class CuttingProxy:
     """Passes everything on to a port of loopback, and remembers the requests, until told to cut."""
 
@@ -28,6 +50,7 @@ class CuttingProxy:
         self._upstream = upstream
         self._orders: list[tuple[bytes, Cut]] = []
         self._delays: list[tuple[bytes, float]] = []
+        self._holds: list[Hold] = []
         self._heard = asyncio.Condition()
 
     def cut(self, needle: bytes, where: Cut, times: int = 1) -> None:
@@ -37,6 +60,12 @@ class CuttingProxy:
     def delay(self, needle: bytes, seconds: float) -> None:
         """Hold back the reply to the next request that contains a text."""
         self._delays.append((needle, seconds))
+
+    def hold(self, *needles: bytes, passing: int = 0) -> Hold:
+        """Hold a request that contains all of some texts: the next one, after letting so many pass."""
+        made = Hold(needles, passing)
+        self._holds.append(made)
+        return made
 
     def count(self, needle: bytes) -> int:
         """Return how many requests contained a text so far."""
@@ -68,6 +97,11 @@ class CuttingProxy:
             async with self._heard:
                 self.requests.append(chunk)
                 self._heard.notify_all()
+            held = next((hold for hold in self._holds if hold.takes(chunk)), None)
+            if held is not None:
+                self._holds.remove(held)
+                held.arrived.set()
+                await held.released.wait()
             order = next((order for order in self._orders if order[0] in chunk), None)
             if order is not None:
                 self._orders.remove(order)

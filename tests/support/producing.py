@@ -100,15 +100,24 @@ def root_of(directory: Path) -> x509.Certificate:
     return x509.load_pem_x509_certificate((directory / "pki" / "root.pem").read_bytes())
 
 
+def request_of(directory: Path, name: str = "signing") -> tuple[x509.Name, ec.EllipticCurvePublicKey]:
+    """Return the subject and the key of the request that waits for a root beside a settings file."""
+    csr = x509.load_pem_x509_csr((directory / "pki" / f"{name}.csr").read_bytes())
+    key = csr.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    assert csr.is_signature_valid
+    return csr.subject, key
+
+
 class Organisation:
     """A root of somebody's own, with its key somewhere else."""
 
-    def __init__(self, name: str = "Corporate Root") -> None:
+    def __init__(self, name: str = "Corporate Root", *, below: int = 2) -> None:
         self.key = ec.generate_private_key(ec.SECP384R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.certificate = self.sign(self.name, self.key.public_key(), below=2)
+        self.certificate = self.sign(self.name, self.key.public_key(), below=below)
 
-    def sign(
+    def sign(  # noqa: PLR0913 - what a root is asked for
         self,
         subject: x509.Name,
         key: ec.EllipticCurvePublicKey,
@@ -116,13 +125,15 @@ class Organisation:
         below: int | None = 1,
         authority: bool = True,
         days: int = 2190,
+        crls: bool = True,
+        more: Sequence[x509.ExtensionType] = (),
     ) -> x509.Certificate:
         """Sign a certificate: a CA's, which may have so many below it, unless told otherwise."""
         now = datetime.now(UTC) - timedelta(days=2)
         usage = dict.fromkeys(
             ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False
         )
-        return (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self.name)
@@ -135,7 +146,7 @@ class Organisation:
                 x509.KeyUsage(
                     digital_signature=not authority,
                     key_cert_sign=authority,
-                    crl_sign=authority,
+                    crl_sign=authority and crls,
                     encipher_only=False,
                     decipher_only=False,
                     **usage,
@@ -146,8 +157,10 @@ class Organisation:
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
             )
-            .sign(self.key, hashes.SHA384())
         )
+        for extension in more:
+            builder = builder.add_extension(extension, critical=True)
+        return builder.sign(self.key, hashes.SHA384())
 
 
 def pem(*certificates: x509.Certificate) -> bytes:

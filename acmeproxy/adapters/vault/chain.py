@@ -56,16 +56,28 @@ def pem(certificate: x509.Certificate) -> str:
 
 
 def ordered(key: object, certificates: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
-    """Put those that lead upwards from the one with a key into their order, whatever order they had."""
-    left = list(certificates)
-    way = [certificate for certificate in left if certificate.public_key() == key][:1]
-    while way:
-        left.remove(way[-1])
-        above = [certificate for certificate in left if signed(way[-1], certificate)]
-        if not above:
-            break
-        way.append(above[0])
-    return tuple(way)
+    """Put those that lead upwards from the one with a key into their order, whatever order they had.
+
+    Where several ways lead upwards, as from an authority that another root has certified too, the way is one
+    to a root that is there.
+    """
+    known = tuple(certificates)
+    ways = [_upwards((own,), known) for own in known if own.public_key() == key]
+    return next((way for way in ways if _is_root(way[-1])), ways[0] if ways else ())
+
+
+def _upwards(
+    way: tuple[x509.Certificate, ...], known: tuple[x509.Certificate, ...]
+) -> tuple[x509.Certificate, ...]:
+    if _is_root(way[-1]):
+        return way
+    above = [one for one in known if one not in way and signed(way[-1], one)]
+    ways = [_upwards((*way, one), known) for one in above] or [way]
+    return next((one for one in ways if _is_root(one[-1])), ways[0])
+
+
+def _is_root(certificate: x509.Certificate) -> bool:
+    return certificate.issuer == certificate.subject
 
 
 def key_of(certificate: x509.Certificate) -> str:

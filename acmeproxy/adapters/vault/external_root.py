@@ -1,6 +1,7 @@
 """The root of a development PKI: made here, and its key never shown to Vault."""
 
 import os
+import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -45,17 +46,18 @@ def external_root(directory: Path) -> ExternalRoot:
     It is P-384, lasts ten years and may have two authorities below it.
     """
     path, key_path = directory / "root.pem", directory / "root-key.pem"
-    if path.exists() and key_path.exists():
-        key = load_pem_private_key(key_path.read_bytes(), None)
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-        if isinstance(key, ec.EllipticCurvePrivateKey) and certificate.public_key() == key.public_key():
-            return ExternalRoot(certificate, path, key)
-    key = ec.generate_private_key(ec.SECP384R1())
+    # Another run may be at this too: whoever comes first has made them, for both.
+    create(key_path, key_pem(ec.generate_private_key(ec.SECP384R1())))
+    key = load_pem_private_key(key_path.read_bytes(), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"{key_path} is no key of an elliptic curve")
+    if path.exists() and x509.load_pem_x509_certificate(path.read_bytes()).public_key() != key.public_key():
+        path.unlink()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "acmeproxy development root")])
-    certificate = _authority(name, key.public_key(), below=2, lifetime=_ROOT, issuer=name, key=key)
-    write_private(key_path, key_pem(key))
-    path.write_bytes(certificate.public_bytes(Encoding.PEM))
-    return ExternalRoot(certificate, path, key)
+    if not path.exists():
+        certificate = _authority(name, key.public_key(), below=2, lifetime=_ROOT, issuer=name, key=key)
+        create(path, certificate.public_bytes(Encoding.PEM), mode=0o644)
+    return ExternalRoot(x509.load_pem_x509_certificate(path.read_bytes()), path, key)
 
 
 def sign_authority(root: ExternalRoot, csr: str, lifetime: timedelta = _SIGNING) -> str:
@@ -79,10 +81,28 @@ def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 def write_private(path: Path, content: bytes) -> None:
     """Write a file that only we can read, complete or not at all."""
-    partial = path.with_suffix(".partial")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    _partial(path, content, 0o600).replace(path)
+
+
+def create(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file that is not there, complete or not at all; one that is there stays as it is."""
+    if path.exists():
+        return
+    partial = _partial(path, content, mode)
+    try:
+        path.hardlink_to(partial)
+    except FileExistsError:
+        pass
+    finally:
+        partial.unlink()
+
+
+def _partial(path: Path, content: bytes, mode: int) -> Path:
+    """Write what is to become a file beside it, under a name that no other run has."""
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
-    partial.replace(path)
+    return partial
 
 
 def _authority(  # noqa: PLR0913 - the parts of a certificate

@@ -14,7 +14,7 @@ from acmeproxy.adapters.vault.producer.blueprint import Blueprint, Machine, Sign
 from acmeproxy.adapters.vault.producer.issuers import default
 from acmeproxy.adapters.vault.producer.namespace import ProducerError
 from acmeproxy.adapters.vault.producer.producer import Producer
-from acmeproxy.adapters.vault.producer.signing_ca import RootOutside
+from acmeproxy.adapters.vault.producer.root_outside import RootOutside
 from acmeproxy.adapters.vault.server_certificate import server_certificate
 from acmeproxy.adapters.vault.transport import session
 from acmeproxy.core.identifier import dns_name

@@ -32,6 +32,7 @@ resource "vault_generic_endpoint" "role" {
     key_type                    = each.value.key_type
     key_bits                    = each.value.key_bits
     key_usage                   = ["DigitalSignature"]
+    ext_key_usage               = []
     server_flag                 = true
     client_flag                 = false
     code_signing_flag           = false

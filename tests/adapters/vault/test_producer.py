@@ -241,6 +241,11 @@ async def test_a_server_without_namespaces_is_told_how_it_works_all_the_same(tmp
             "have the same role web",
         ),
         (
+            '[tenants.reader]\nnames.allow = ["a.example"]\nvault = { namespace = "x", role = "web" }\n',
+            'layout = "paths"',
+            "would be acmeproxy-reader, which is that of others",
+        ),
+        (
             (
                 '[tenants.a]\nnames.allow = ["a.example"]\nvault = { mount = "x", role = "web" }\n'
                 '[tenants.a.profiles.p]\ndescription = "p"\n'

@@ -10,8 +10,9 @@ from msgspec import structs
 from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.embedded.openbao import openbao as running_openbao
 from acmeproxy.adapters.vault.connection import AppRoleLogin, Secret, VaultConnection
+from acmeproxy.adapters.vault.producer.namespace import ProducerError
 from acmeproxy.adapters.vault.producer.producer import Producer
-from acmeproxy.adapters.vault.producer.signing_ca import RootOutside
+from acmeproxy.adapters.vault.producer.root_outside import RootOutside
 from acmeproxy.adapters.vault.producer.step import Change
 from acmeproxy.adapters.vault.signer import VaultSigner
 from acmeproxy.adapters.vault.transport import session
@@ -198,12 +199,42 @@ async def test_what_the_settings_do_not_name_is_written_beside_and_told(tmp_path
         assert found == {"pki/sign/web": ["update"], "pki/sign/x": ["deny"]}
 
 
+async def test_two_installations_without_namespaces_leave_each_other_alone(tmp_path: Path) -> None:
+    """What is another's is not overwritten, and with a prefix of its own each has all that it needs."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    async with running_openbao(tmp_path) as server:
+        for directory in (first, second):
+            directory.mkdir()
+        vault = 'layout = "paths"\nnamespace = "{}"\n{}'
+        ours = settings_file(first, server.address, TWO, vault.format("one", ""))
+        applied(ours, server.root_token)
+        written = (await as_root(server, "GET", "sys/policies/acl/acmeproxy-shop"))["data"]["policy"]
+        other = settings_file(second, server.address, TWO, vault.format("two", ""))
+        with pytest.raises(
+            ProducerError, match=r"acmeproxy-shop is about one/shop/pki/sign/web and about no mount"
+        ):
+            planned(other, server.root_token)
+        other = settings_file(second, server.address, TWO, vault.format("two", 'authority.prefix = "test"'))
+        applied(other, server.root_token)
+        for file in (ours, other):
+            assert planned(file, server.root_token) == []
+        assert (await as_root(server, "GET", "sys/policies/acl/acmeproxy-shop"))["data"]["policy"] == written
+        policies = (await as_root(server, "LIST", "sys/policies/acl"))["data"]["keys"]
+        made = {f"{prefix}-{name}" for prefix in ("acmeproxy", "test") for name in ("shop", "lab", "reader")}
+        assert set(policies) == {"default", "root", *made}
+        token = await logged_in(server, second, "shop", "auth/two/shop/approle/login")
+        asked = ("two/shop/pki/sign/web", "one/shop/pki/sign/web")
+        assert await capabilities(server, token, *asked) == {asked[0]: ["update"], asked[1]: ["deny"]}
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
         ("pki/config/crl", ["read"]),
         ("shop/pki/roles/web", ["list", "read"]),
-        ("shop/pki/certs/detailed", ["list", "read"]),
+        ("shop/pki/certs/detailed", ["list"]),
+        ("shop/pki/issuers", ["list"]),
+        ("shop/pki/roles/", ["list", "read"]),
         ("shop/pki/cert/11-22", ["read"]),
         ("shop/sys/mounts/pki/tune", ["read"]),
         ("shop/pki/sign/web", ["deny"]),

@@ -4,13 +4,20 @@ import uuid
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.vault.producer.namespace import ProducerError
-from tests.support.openbao import as_root
-from tests.support.producing import Organisation, applied, pem, planned, settings_file, signed, verify
+from tests.support.producing import (
+    Organisation,
+    applied,
+    pem,
+    planned,
+    request_of,
+    settings_file,
+    signed,
+    verify,
+)
 
 TENANT = """
 [tenants.shop]
@@ -29,14 +36,6 @@ def namespace() -> str:
 
 def own_settings(openbao: OpenBao, directory: Path, namespace: str, more: str = "") -> Path:
     return settings_file(directory, openbao.address, TENANT, f'namespace = "{namespace}"\n{more}')
-
-
-def request_of(directory: Path) -> tuple[x509.Name, ec.EllipticCurvePublicKey]:
-    csr = x509.load_pem_x509_csr((directory / "pki" / "signing.csr").read_bytes())
-    key = csr.public_key()
-    assert isinstance(key, ec.EllipticCurvePublicKey)
-    assert csr.is_signature_valid
-    return csr.subject, key
 
 
 @pytest.fixture
@@ -75,42 +74,6 @@ async def test_what_needs_no_root_is_built_and_the_rest_once_it_has_signed(
     assert not (tmp_path / "pki" / "root-key.pem").exists()
     leaf, above = await signed(openbao, f"{namespace}/shop", "pki/sign/web", "www.shop.example")
     assert verify(leaf, above, root.certificate, "www.shop.example") == 4
-
-
-@pytest.mark.parametrize(
-    ("flaw", "text"),
-    [
-        ("another key", "is for another key"),
-        ("no authority", "it is no CA"),
-        ("nothing below", "pathlen is 0"),
-        ("without the root", "the chain to a root is missing"),
-        ("another root", "the chain to a root is missing"),
-        ("ended", "has ended"),
-        ("no certificate", "is not a bundle of certificates in PEM"),
-    ],
-)
-async def test_a_certificate_that_is_not_what_was_asked_for_is_refused(
-    flaw: str, text: str, openbao: OpenBao, waiting: Path, namespace: str
-) -> None:
-    subject, key = request_of(waiting.parent)
-    root = Organisation()
-    answers = {
-        "another key": pem(
-            root.sign(subject, ec.generate_private_key(ec.SECP384R1()).public_key()), root.certificate
-        ),
-        "no authority": pem(root.sign(subject, key, authority=False), root.certificate),
-        "nothing below": pem(root.sign(subject, key, below=0), root.certificate),
-        "without the root": pem(root.sign(subject, key)),
-        "another root": pem(root.sign(subject, key), Organisation("Other Root").certificate),
-        "ended": pem(root.sign(subject, key, days=1), root.certificate),
-        "no certificate": b"hello",
-    }
-    (waiting.parent / "pki" / "signing.pem").write_bytes(answers[flaw])
-    with pytest.raises(ProducerError, match=text) as caught:
-        applied(waiting, openbao.root_token, local_root=False)
-    assert "signing.pem" in str(caught.value)
-    listed = await as_root(openbao, "GET", "pki/config/issuers", namespace)
-    assert listed["data"]["default"] == ""
 
 
 async def test_a_root_that_the_settings_do_not_name_is_refused(

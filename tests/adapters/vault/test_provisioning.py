@@ -119,7 +119,9 @@ def test_keys_and_secret_ids_are_for_our_eyes_only(hierarchy: Hierarchy) -> None
     """INV-13."""
     directory = hierarchy.root.parent
     modes = {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()}
-    assert {name for name, mode in modes.items() if mode != 0o600} == {"root.pem", "server.pem"}
+    assert {name for name, mode in modes.items() if mode != 0o600} == {
+        *("root.pem", "server.pem", "signing-local.pem")
+    }
     assert set(modes) >= {"root-key.pem", "server-key.pem", "alpha.role-id", "alpha.secret-id"}
 
 

@@ -112,9 +112,11 @@ async def test_a_rotation_that_is_cut_anywhere_is_finished_by_the_next(
         for write in (
             "POST /v1/pki/intermediate/generate/",
             "POST /v1/pki/root/sign-intermediate",
+            "POST /v1/pki/key/issuing-2",
             "POST /v1/pki/intermediate/set-signed",
             "PATCH /v1/pki/issuer/",
             "POST /v1/pki/issuer/issuing-2/sign/web",
+            "POST /v1/pki/revoke",
             "POST /v1/pki/config/issuers",
         ):
             for where in (Cut.REQUEST, Cut.REPLY):
@@ -125,8 +127,12 @@ async def test_a_rotation_that_is_cut_anywhere_is_finished_by_the_next(
         former, told = await asyncio.to_thread(switched, file, server.root_token)
         assert told == ["in use       issuing-2 already: finishing the rotation that made it"]
         assert [one.name for one in former] == ["issuing-1"]
-        await asyncio.to_thread(retired, file, server.root_token, former)
+        for where in (Cut.REQUEST, Cut.REPLY):
+            proxy.cut(b"PATCH /v1/pki/issuer/", where)
+            with pytest.raises(AwayError):
+                await asyncio.to_thread(retired, file, server.root_token, former)
         assert await names(server) == {"issuing-1": False, "issuing-2": True}
+        assert len((await as_root(server, "LIST", "pki/keys", NAMESPACE))["data"]["keys"]) == 2
 
         former, _ = await asyncio.to_thread(switched, file, server.root_token)
         assert [one.name for one in former] == ["issuing-2"]

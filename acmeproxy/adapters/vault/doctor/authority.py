@@ -159,7 +159,9 @@ def _left(case: Case, subject: str, full: Sequence[x509.Certificate]) -> Iterato
     left = first.not_valid_after_utc - case.clock()
     longest = max(use.lifetime for use in case.uses)
     own = first == full[0]
-    mend = f"acmeproxy vault rotate {case.tenant.name}" if own else "acmeproxy vault plan"
+    mend = f"acmeproxy vault rotate {case.tenant.name}"
+    if not own:
+        mend = f"acmeproxy vault rotate --signing, and when that is done {mend}"
     if left <= longest:
         text = (
             f"{_name(first)} ends on {first.not_valid_after_utc:%Y-%m-%d}, before a certificate of now would"

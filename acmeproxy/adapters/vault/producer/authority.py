@@ -1,18 +1,15 @@
 """A certificate authority whose key is made in Vault and never leaves it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 
 from acmeproxy.adapters.vault import chain
-from acmeproxy.adapters.vault.producer import step
-from acmeproxy.adapters.vault.producer.issuers import Issuer, issuers, keys, next_name
+from acmeproxy.adapters.vault.producer import claim, step
+from acmeproxy.adapters.vault.producer.issuers import Issuer, issuers, next_names
 from acmeproxy.adapters.vault.producer.namespace import Namespace, ProducerError
 from acmeproxy.adapters.vault.producer.step import Difference, Step
-
-_KEY: Final = {"key_type": "ec", "key_bits": 384}
 
 
 class Certifier(Protocol):
@@ -28,20 +25,34 @@ class Certifier(Protocol):
         """Tell whether an issuer is the one that shall be there."""
         ...
 
+    def current(self, issuer: Issuer) -> bool:
+        """Tell whether one that fits is what would be made today: what stays as it is may be older."""
+        ...
+
     def shown(self) -> Mapping[str, object]:
         """Return what is worth reading of a new one."""
         ...
 
-    def waits(self) -> str:
-        """Say why a new one cannot be had now, if it cannot."""
+    def waits(self, name: str) -> str:
+        """Say why a new one of a name cannot be had now, if it cannot."""
         ...
 
-    def certify(self, csr: x509.CertificateSigningRequest) -> Sequence[x509.Certificate]:
-        """Return the certificate for a request, and all above it.
+    def certify(self, csr: x509.CertificateSigningRequest, name: str) -> Sequence[x509.Certificate]:
+        """Return a certificate for the request of an authority, and all above it.
 
         Raises:
             WaitsError: Somebody has to sign it.
             ProducerError: What signed it did not sign what was asked.
+        """
+        ...
+
+    def recall(
+        self, csr: x509.CertificateSigningRequest, name: str, serial: str
+    ) -> Sequence[x509.Certificate]:
+        """Return the certificate that was claimed for a request, and all above it; none if it is of no use.
+
+        Raises:
+            ProducerError: Somebody else has it.
         """
         ...
 
@@ -66,22 +77,47 @@ class Authority:
         self._known = issuers(self._namespace, self._mount)
         self._present = next((issuer for issuer in self._known if certifier.fits(issuer)), None)
         if self._present is None:
-            return step.added(certifier.what, where, certifier.shown(), certifier.waits())
+            waits = certifier.waits(next(next_names(self._known, certifier.prefix)))
+            return step.added(certifier.what, where, certifier.shown(), waits)
         return step.changed(certifier.what, where, self._wrong(self._present))
 
-    def beside(self) -> Issuer:
-        """Return an authority that fits beside the default one: one that was begun before, or a new one.
+    def beside(self, old: Issuer) -> Issuer:
+        """Return an authority beside the default one: one that was begun before, or a new one.
 
         It is nameless if it is new, and not the default.
+
+        Raises:
+            ProducerError: Another than `old` is the default by now.
+        """
+        return self.begun(old) or self.add()
+
+    def begun(self, old: Issuer) -> Issuer | None:
+        """Return what an interrupted run has made beside the default one, if it is what is wanted.
+
+        Raises:
+            ProducerError: Another than `old` is the default by now.
         """
         self.look()
-        newest = max((issuer.number for issuer in self._known if issuer.default), default=0)
-        begun = [
-            issuer
-            for issuer in self._known
-            if not issuer.default and (issuer.number > newest or not issuer.name)
-        ]
-        return next((issuer for issuer in begun if self._certifier.fits(issuer)), None) or self.add()
+        self._see_default(old)
+        beside = [issuer for issuer in self._known if not issuer.default]
+        begun = [issuer for issuer in beside if issuer.number > old.number or not issuer.name]
+        fitting = (issuer for issuer in begun if self._certifier.fits(issuer))
+        return next((issuer for issuer in fitting if self._certifier.current(issuer)), None)
+
+    def next_step(self, old: Issuer) -> Step:
+        """Return what replacing the default one will do.
+
+        Raises:
+            ProducerError: Another than `old` is the default by now.
+        """
+        certifier, where = self._certifier, step.place(self._namespace.path, self._mount)
+        begun = self.begun(old)
+        if begun is not None:
+            instead = Difference("default", old.name or old.id, begun.name or begun.id)
+            return step.changed(certifier.what, where, (instead,))
+        name = next(next_names(self._known, certifier.prefix))
+        fields = {"name": name, "beside": old.name or old.id, **certifier.shown()}
+        return step.added(certifier.what, where, fields, certifier.waits(name))
 
     def carry(self) -> None:
         """Make it where it is not there; name it and make it the default."""
@@ -92,11 +128,26 @@ class Authority:
     def add(self) -> Issuer:
         """After a look, make a new one beside what there is; return it, nameless and not yet the default.
 
-        Begun before and interrupted, it is finished: the key is found by its name.
+        One that another run has begun, or is making at this moment, is finished, and no further one made.
         """
-        name = next_name(self._known, self._certifier.prefix)
-        csr = self._request(name)
-        certificates = self._certifier.certify(csr)
+        for name in next_names(self._known, self._certifier.prefix):
+            if certificates := self._certified(name):
+                return self._imported(certificates)
+        raise AssertionError("names have no end")
+
+    def _certified(self, name: str) -> Sequence[x509.Certificate]:
+        """Return the certificate of the key of a name, with all above it; none if it is spent on another."""
+        certifier = self._certifier
+        key = claim.begin(self._namespace, self._mount, name, certifier.common_name)
+        csr = claim.request(self._namespace, self._mount, key, certifier.common_name)
+        if not key.serial:
+            certificates = certifier.certify(csr, name)
+            key = claim.claim(self._namespace, self._mount, key, certificates[0])
+            if key.serial == claim.serial_of(certificates[0]):
+                return certificates
+        return certifier.recall(csr, name, key.serial)
+
+    def _imported(self, certificates: Sequence[x509.Certificate]) -> Issuer:
         pems = "\n".join(chain.pem(certificate) for certificate in certificates)
         imported = self._namespace.write(f"{self._mount}/intermediate/set-signed", {"certificate": pems})
         mapping = imported.data.get("mapping") or {}
@@ -124,62 +175,31 @@ class Authority:
         if not issuer.default:
             self._namespace.write(f"{self._mount}/config/issuers", {"default": issuer.id})
 
+    def replace(self, old: Issuer, new: Issuer) -> None:
+        """Make an issuer the default instead of another, which still has to be it.
+
+        Raises:
+            ProducerError: Another one is the default by now.
+        """
+        self._known = issuers(self._namespace, self._mount)
+        if not any(one.default and one.id == new.id for one in self._known):
+            self._see_default(old)
+            self.make_default(new)
+
+    def _see_default(self, old: Issuer) -> None:
+        now = next((issuer for issuer in self._known if issuer.default), old)
+        if now.id != old.id:
+            raise ProducerError(
+                f"another run has made {now.name or now.id} the default of {self._mount} instead of"
+                f" {old.name or old.id}: look with acmeproxy vault show before you rotate again"
+            )
+
     def _fields(self, issuer: Issuer) -> Mapping[str, Any]:
         name = issuer.name
         if not name.startswith(f"{self._certifier.prefix}-"):
-            name = next_name(self._known, self._certifier.prefix)
+            name = next(next_names(self._known, self._certifier.prefix))
         return {"issuer_name": name, **self._certifier.settings}
 
     def _wrong(self, issuer: Issuer) -> list[Difference]:
         wrong = list(step.differences(self._fields(issuer), issuer.settings))
         return wrong if issuer.default else [*wrong, Difference("default", "another", "this one")]
-
-    def _request(self, name: str) -> x509.CertificateSigningRequest:
-        """Have a P-384 key made inside, or take the one of that name, and return a request for it."""
-        path, key = f"{self._mount}/intermediate/generate", {"key_name": name, **_KEY}
-        kind = "internal"
-        if name in keys(self._namespace, self._mount):
-            kind, key = "existing", {"key_ref": name}
-        body = {"common_name": self._certifier.common_name, "exclude_cn_from_sans": True, **key}
-        pem = str(self._namespace.write(f"{path}/{kind}", body).data.get("csr"))
-        return x509.load_pem_x509_csr(pem.encode())
-
-
-def check_certified(
-    csr: x509.CertificateSigningRequest, certificates: Sequence[x509.Certificate]
-) -> x509.Certificate:
-    """See that certificates are a chain for a request, its own first, up to a root that signed itself.
-
-    Raises:
-        ProducerError: With the first thing that is wrong.
-    """
-    if not certificates or certificates[0].public_key() != csr.public_key():
-        raise ProducerError("the certificate is for another key than the request")
-    for authority in certificates:
-        if not _is_authority(authority):
-            name = authority.subject.rfc4514_string()
-            raise ProducerError(f"{name} may not sign certificates: it is no CA")
-    for lower, upper in zip(certificates, (*certificates[1:], certificates[-1]), strict=True):
-        subject = upper.subject.rfc4514_string()
-        try:
-            lower.verify_directly_issued_by(upper)
-        except (InvalidSignature, ValueError, TypeError):
-            raise ProducerError(
-                f"{lower.subject.rfc4514_string()} was not signed by {subject}:"
-                " the chain to a root is missing"
-            ) from None
-    for below, authority in enumerate(certificates):
-        length = authority.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
-        if length is not None and length < below:
-            name = authority.subject.rfc4514_string()
-            raise ProducerError(f"{name} may have {length} authorities below it, and has {below} here")
-    return certificates[0]
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return False
-    return basic.ca and usage.key_cert_sign

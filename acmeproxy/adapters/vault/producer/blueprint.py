@@ -14,6 +14,7 @@ from acmeproxy.adapters.vault.connection import Reveal, Secret
 from acmeproxy.adapters.vault.producer.namespace import ProducerError
 from acmeproxy.core.tenant import Names, Tenant
 
+#: What the names of policies, logins and entities begin with, where the settings say nothing else.
 OWN_NAME: Final = "acmeproxy"
 
 
@@ -97,7 +98,7 @@ class Blueprint(msgspec.Struct, frozen=True):
 
     `admin` is the namespace of the signing CA and of the reader's policy; with `paths`, nothing is in a
     namespace and every mount has its prefix already. `public_url` is where AIA and CRL URLs lead. `reader` is
-    the login of whoever reads only, where no tenant uses it.
+    the login of whoever reads only, where no tenant uses it. `prefix` begins the names of all but mounts.
     """
 
     signing: SigningPlan
@@ -106,6 +107,12 @@ class Blueprint(msgspec.Struct, frozen=True):
     paths: bool = False
     templated: bool = False
     reader: Machine | None = None
+    prefix: str = OWN_NAME
+
+    @property
+    def reader_name(self) -> str:
+        """The name of the policy of whoever reads only, and of the AppRole and the entity that have it."""
+        return f"{self.prefix}-reader"
 
     @property
     def admin(self) -> str:
@@ -130,7 +137,7 @@ class Blueprint(msgspec.Struct, frozen=True):
     def policy_name(self, plan: TenantPlan) -> str:
         """Return the name of a tenant's policy: its own where others' are beside it."""
         alone = sum(other.home == plan.home for other in self.tenants)
-        return OWN_NAME if alone == 1 and not self.paths else f"{OWN_NAME}-{plan.tenant.name}"
+        return self.prefix if alone == 1 and not self.paths else f"{self.prefix}-{plan.tenant.name}"
 
     def check(self) -> None:
         """See that it can be built.
@@ -163,6 +170,12 @@ class Blueprint(msgspec.Struct, frozen=True):
             raise ProducerError(
                 f"[{plan.machine.table}]: a token of the namespace {plan.home} is nobody in"
                 f" {place.namespace}, which is not below it"
+            )
+        taken = {self.reader_name, f"{self.prefix}-operator"}
+        if plan.home == self.admin and self.policy_name(plan) in taken:
+            raise ProducerError(
+                f"the policy of tenant {name} would be {self.policy_name(plan)}, which is that of others:"
+                " give the tenant another name, or set vault.authority.prefix"
             )
         if plan.lifetime >= self.signing.lifetime:
             raise ProducerError(

@@ -1,5 +1,6 @@
 """The name constraints of an issuing CA, and the domains of a role, derived from a tenant's names."""
 
+import ipaddress
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
@@ -8,6 +9,7 @@ from cryptography import x509
 from acmeproxy.core.policy import allows
 from acmeproxy.core.tenant import Names
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Bounds = Mapping[str, frozenset[str]]
 
 #: Parameters that ask for constraints; servers differ in which of them they take (vault.md §1).
@@ -67,6 +69,31 @@ def holds(certificate: x509.Certificate, names: Names, accepted: Collection[str]
     return all(found[name] == bound for name, bound in wanted(names, accepted).items())
 
 
+def outside(certificate: x509.Certificate, names: Names) -> tuple[str, ...]:
+    """Return the patterns and ranges of these names that a certificate's constraints do not wholly permit."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return ()
+    allowed = _subtrees(found.permitted_subtrees or ())
+    forbidden = _subtrees(found.excluded_subtrees or ())
+    patterns = [
+        pattern
+        for pattern in names.allow
+        if (allowed and not _within(pattern.removeprefix("*."), allowed))
+        or _within(pattern.removeprefix("*."), forbidden)
+    ]
+    held = [name.value for name in found.permitted_subtrees or () if isinstance(name, x509.IPAddress)]
+    lost = [name.value for name in found.excluded_subtrees or () if isinstance(name, x509.IPAddress)]
+    ranges = [
+        str(network)
+        for network in names.ip_ranges
+        if (held and not any(_inside(network, one) for one in held))
+        or any(_inside(network, one) for one in lost)
+    ]
+    return (*patterns, *ranges)
+
+
 def path_length(certificate: x509.Certificate) -> int | None:
     """Return how many authorities may be below one; -1 for a certificate that is no authority's."""
     try:
@@ -74,6 +101,24 @@ def path_length(certificate: x509.Certificate) -> int | None:
     except x509.ExtensionNotFound:
         return -1
     return basic.path_length if basic.ca else -1
+
+
+def _subtrees(found: Iterable[x509.GeneralName]) -> frozenset[str]:
+    """Return the domains of subtrees, which some write with a dot before."""
+    return frozenset(name.value.removeprefix(".") for name in found if isinstance(name, x509.DNSName))
+
+
+def _within(domain: str, domains: Collection[str]) -> bool:
+    return domain in domains or _below_any(domain, domains)
+
+
+def _inside(network: Network, other: object) -> bool:
+    match network, other:
+        case (ipaddress.IPv4Network(), ipaddress.IPv4Network()):
+            return network.subnet_of(other)
+        case (ipaddress.IPv6Network(), ipaddress.IPv6Network()):
+            return network.subnet_of(other)
+    return False
 
 
 def _below_any(domain: str, others: Iterable[str]) -> bool:

@@ -1,14 +1,19 @@
 """The issuers of a mount that have a key there, as an operator reads them."""
 
+import itertools
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 from cryptography import x509
 
 from acmeproxy.adapters.vault import chain
 from acmeproxy.adapters.vault.producer.namespace import Namespace, ProducerError
+
+_ISSUING: Final = "issuing-certificates"
+#: What one may do that was replaced: what it signed can still be revoked, and asked about.
+RETIRED: Final = ("crl-signing", "ocsp-signing", "read-only")
 
 
 class Issuer(msgspec.Struct, frozen=True):
@@ -26,6 +31,12 @@ class Issuer(msgspec.Struct, frozen=True):
     def number(self) -> int:
         """The number in a name of ours, 0 in any other."""
         return _number(self.name)
+
+    @property
+    def issues(self) -> bool:
+        """Whether it may sign certificates."""
+        usage = self.settings.get("usage")
+        return _ISSUING in (usage.split(",") if isinstance(usage, str) else usage or ())
 
     @property
     def complete(self) -> bool:
@@ -55,19 +66,24 @@ def default(namespace: Namespace, mount: str) -> Issuer | None:
     return next((issuer for issuer in issuers(namespace, mount) if issuer.default), None)
 
 
-def next_name(known: Sequence[Issuer], prefix: str) -> str:
-    """Return the name that the next issuer of a mount gets: `issuing-2`.
+def retire(namespace: Namespace, mount: str, issuer: str) -> None:
+    """Take from an issuer the right to sign certificates: its CRL and its OCSP answers it goes on signing."""
+    namespace.patch(f"{mount}/issuer/{issuer}", {"usage": list(RETIRED)})
 
-    A key of that name is one that was made for an issuer that is not there yet.
+
+def next_names(known: Sequence[Issuer], prefix: str) -> Iterator[str]:
+    """Return the names that the next issuers of a mount get: `issuing-2`, `issuing-3` and so on, without end.
+
+    A key of the first is one that was made for an issuer that is not there yet.
     """
     used = [number for issuer in known if (number := _number(issuer.name, prefix))]
-    return f"{prefix}-{max(used, default=0) + 1}"
+    return (f"{prefix}-{number}" for number in itertools.count(max(used, default=0) + 1))
 
 
-def keys(namespace: Namespace, mount: str) -> Sequence[str]:
-    """Return the names of the keys of a mount."""
+def keys(namespace: Namespace, mount: str) -> Mapping[str, str]:
+    """Return the names of the keys of a mount by their ids; empty for a key without."""
     listed = namespace.list(f"{mount}/keys").get("key_info") or {}
-    return [str(key.get("key_name") or "") for key in listed.values()]
+    return {key: str(one.get("key_name") or "") for key, one in listed.items()}
 
 
 def _number(name: str, prefix: str = r"\w+") -> int:

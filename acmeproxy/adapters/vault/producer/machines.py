@@ -11,9 +11,9 @@ import msgspec
 from acmeproxy.adapters.vault.connection import Confidential
 from acmeproxy.adapters.vault.external_root import write_private
 from acmeproxy.adapters.vault.producer import policies, step
-from acmeproxy.adapters.vault.producer.blueprint import OWN_NAME, Blueprint, Machine, TenantPlan
+from acmeproxy.adapters.vault.producer.blueprint import Blueprint, Machine, TenantPlan
 from acmeproxy.adapters.vault.producer.namespace import Namespace, ProducerError
-from acmeproxy.adapters.vault.producer.signing_ca import make_directory
+from acmeproxy.adapters.vault.producer.root_outside import make_directory
 from acmeproxy.adapters.vault.producer.step import Change, Difference, Step
 
 #: A token lives for an hour after its last renewal, however long the proxy runs (vault.md §5).
@@ -46,9 +46,8 @@ def accounts(blueprint: Blueprint) -> Iterator[Account]:
     if blueprint.reader is not None:
         machine = blueprint.reader
         namespace = blueprint.admin if machine.namespace is None else machine.namespace
-        yield Account(
-            machine.role or policies.READER, policies.READER, namespace, machine, (policies.READER,), {}
-        )
+        name = blueprint.reader_name
+        yield Account(machine.role or name, name, namespace, machine, (name,), {})
 
 
 def _tenants(blueprint: Blueprint) -> Iterator[Account]:
@@ -67,9 +66,9 @@ def _tenants(blueprint: Blueprint) -> Iterator[Account]:
             policies.metadata(first) if len(tenants) == 1 else {"tenant": ",".join(t.name for t in tenants)}
         )
         yield Account(
-            machine.role or (OWN_NAME if beside == 1 else f"{OWN_NAME}-{first.name}"),
+            machine.role or (blueprint.prefix if beside == 1 else f"{blueprint.prefix}-{first.name}"),
             # Mounts of several namespaces may be in one, with "paths": there the name tells entities apart.
-            blueprint.policy_name(sharing[0]) if len(sharing) == 1 else OWN_NAME,
+            blueprint.policy_name(sharing[0]) if len(sharing) == 1 else blueprint.prefix,
             namespace,
             machine,
             tuple(sorted(blueprint.policy_name(plan) for plan in sharing)),

@@ -8,8 +8,6 @@ from typing import Any, Final
 from acmeproxy.adapters.vault.producer.roles import uses
 from acmeproxy.core.tenant import Tenant
 
-#: Both the policy of whoever reads only, and the AppRole and the entity that have it.
-READER: Final = "acmeproxy-reader"
 #: What a request to sign may say: nothing that widens what the role allows.
 SIGN_PARAMETERS: Final = (
     "csr",
@@ -25,6 +23,8 @@ SIGN_PARAMETERS: Final = (
     "cert_metadata",
 )
 
+#: A path of a policy, in whose hand ever.
+_ANY_PATH: Final = re.compile(r'^\s*path\s+"([^"\n]+)"', re.MULTILINE)
 _BLOCK: Final = re.compile(r'^path "([^"\n]+)" \{\n(.*?)^\}$', re.MULTILINE | re.DOTALL)
 _CAPABILITIES: Final = re.compile(r'^  capabilities = (\[(?:"[a-z]+"(?:, )?)*\])$', re.MULTILINE)
 _PARAMETER: Final = re.compile(r'^    "(\w+)" = (\[(?:"\w*"(?:, )?)*\])$', re.MULTILINE)
@@ -79,9 +79,10 @@ def reader_policy(mounts: Sequence[tuple[str, str]]) -> _Paths:
     paths: dict[str, Mapping[str, Any]] = {}
     for namespace, mount in mounts:
         above = f"{namespace}/" if namespace else ""
-        # To list is to ask at `roles/`, where the longer pattern decides.
-        for path in ("roles", "roles/*", "issuers", "certs", "certs/detailed"):
-            paths[f"{above}{mount}/{path}"] = {"capabilities": ["list", "read"]}
+        # To list is to ask at `roles/`, which is below itself.
+        paths[f"{above}{mount}/roles/*"] = {"capabilities": ["read", "list"]}
+        for path in ("issuers", "certs", "certs/detailed"):
+            paths[f"{above}{mount}/{path}"] = {"capabilities": ["list"]}
         for path in ("issuer/*", "config/*", "tidy-status", "cert/*"):
             paths[f"{above}{mount}/{path}"] = {"capabilities": ["read"]}
         paths[f"{above}sys/mounts/{mount}/tune"] = {"capabilities": ["read"]}
@@ -98,6 +99,14 @@ def parsed(written: object) -> _Paths:
     if not isinstance(written, str):
         return {}
     return {path: _rule(body) for path, body in _BLOCK.findall(written)}
+
+
+def elsewhere(written: object, mounts: Sequence[str]) -> str:
+    """Return a path of a policy that has paths, and none of them below any of some mounts; else nothing."""
+    paths = _ANY_PATH.findall(written) if isinstance(written, str) else []
+    if any(path.startswith(f"{mount}/") for path in paths for mount in mounts):
+        return ""
+    return str(paths[0]) if paths else ""
 
 
 def _block(path: str, rule: Mapping[str, Any]) -> str:

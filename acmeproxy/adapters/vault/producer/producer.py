@@ -19,10 +19,17 @@ from acmeproxy.adapters.vault.producer.documents import (
     SecretsMount,
 )
 from acmeproxy.adapters.vault.producer.issuing_ca import IssuingCertifier
-from acmeproxy.adapters.vault.producer.namespace import Latest, Namespace, ProducerError
+from acmeproxy.adapters.vault.producer.namespace import (
+    AwayError,
+    ForbiddenError,
+    Latest,
+    Namespace,
+    ProducerError,
+)
 from acmeproxy.adapters.vault.producer.parents import Parents
 from acmeproxy.adapters.vault.producer.roles import OPTIONAL, roles
-from acmeproxy.adapters.vault.producer.signing_ca import RootOutside, SigningCertifier
+from acmeproxy.adapters.vault.producer.root_outside import RootOutside
+from acmeproxy.adapters.vault.producer.signing_ca import SigningCertifier
 from acmeproxy.adapters.vault.producer.step import Change, Part, Step, WaitsError
 
 #: The signing CA's name where URLs have that of a tenant.
@@ -86,7 +93,7 @@ class Producer:
             if found.change is Change.NOTHING:
                 continue
             try:
-                part.carry()
+                _carry(part)
             except WaitsError as error:
                 waits.append(str(error))
                 tell(msgspec.structs.replace(found, waits=str(error)))
@@ -130,7 +137,9 @@ class Producer:
         for account in machines.accounts(self.blueprint):
             yield from self._account(account)
         admin = self.at(self.blueprint.admin)
-        yield PolicyPart(admin, policies.READER, lambda: policies.reader_policy(self._mounts()))
+        mounts = ["/".join(filter(None, place)) for place in self._mounts()]
+        paths = policies.reader_policy(self._mounts())
+        yield PolicyPart(admin, self.blueprint.reader_name, mounts, lambda: paths)
 
     def notes(self) -> Iterator[str]:
         """Return what the operator has to see to, for logins that are not made here."""
@@ -168,7 +177,18 @@ class Producer:
         signing = self.blueprint.signing
         admin = self.at(signing.namespace)
         path = f"{signing.mount}/root/sign-intermediate"
-        return IssuingCertifier(plan, admin, signing.mount, lambda: self._accepts(admin, path))
+        return IssuingCertifier(
+            plan, admin, signing.mount, lambda: self._accepts(admin, path), self._signing_certifier().fits
+        )
+
+    def signing_authority(self) -> Authority:
+        """Return the authority that signs the tenants'."""
+        signing = self.blueprint.signing
+        return Authority(self.at(signing.namespace), signing.mount, self._signing_certifier())
+
+    def _signing_certifier(self) -> SigningCertifier:
+        names = [plan.tenant.names for plan in self.blueprint.tenants]
+        return SigningCertifier(self.blueprint.signing, names, self.outside)
 
     def _namespaces(self) -> Sequence[str]:
         """Return all namespaces, those above first."""
@@ -189,7 +209,7 @@ class Producer:
         namespace = self.at(plan.namespace)
         yield SecretsMount(namespace, plan.mount, int(plan.lifetime.total_seconds()))
         yield from self._urls(namespace, plan.mount, SIGNING_NAME)
-        yield Authority(namespace, plan.mount, SigningCertifier(plan, self.outside))
+        yield self.signing_authority()
         yield from self._upkeep(namespace, plan.mount)
 
     def _issuing(self, plan: IssuingPlan) -> Iterator[Part]:
@@ -229,7 +249,8 @@ class Producer:
             yield Role(namespace, "role", path, _known_fields(self, namespace, path, fields))
         templated = self.blueprint.templated
         paths = policies.tenant_policy(tenant, templated=templated, below=plan.below_home)
-        yield PolicyPart(self.at(plan.home), self.blueprint.policy_name(plan), lambda: paths)
+        mounts = ("/".join(filter(None, (plan.below_home, mount))),)
+        yield PolicyPart(self.at(plan.home), self.blueprint.policy_name(plan), mounts, lambda: paths)
 
     def _account(self, account: machines.Account) -> Iterator[Part]:
         if account.machine.method != "approle":
@@ -262,6 +283,17 @@ class Producer:
         if not self._accepted.get(kind):
             self._accepted[kind] = namespace.accepts(path)
         return self._accepted[kind]
+
+
+def _carry(part: Part) -> None:
+    """Carry a part out, or see that another run has done so between our look and now."""
+    try:
+        part.carry()
+    except (AwayError, ForbiddenError):
+        raise
+    except ProducerError:
+        if part.look().change is not Change.NOTHING:
+            raise
 
 
 def _known_fields(

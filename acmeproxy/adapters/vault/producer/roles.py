@@ -10,8 +10,8 @@ from acmeproxy.adapters.vault.producer.namespace import ProducerError
 from acmeproxy.core.profile import KEY_KINDS
 from acmeproxy.core.tenant import Profile, Tenant
 
-#: Fields that only some servers know.
-OPTIONAL: Final = frozenset({"not_after_bound", "allowed_ip_sans_cidr"})
+#: Fields that only some servers know: OpenBao the first two, Vault Enterprise the last.
+OPTIONAL: Final = frozenset({"not_after_bound", "allowed_ip_sans_cidr", "no_store_metadata"})
 _BITS: Final = {"P-256": 256, "P-384": 384, "P-521": 521}
 
 
@@ -95,6 +95,8 @@ def _role(tenant: Tenant, role: str, wanted: list[Use]) -> Mapping[str, Any]:
         "not_after_bound": "ttl-limited",
         "not_before_duration": 60,
         "no_store": stores == {False},
+        # Otherwise whoever sends metadata is refused.
+        "no_store_metadata": False,
         "generate_lease": False,
     }
 

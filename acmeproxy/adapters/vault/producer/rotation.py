@@ -1,20 +1,16 @@
 """Rotation: a new issuing CA beside the old one, tried out before anything depends on it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
 
 import msgspec
 
 from acmeproxy.adapters.vault.producer.canary import try_out
 from acmeproxy.adapters.vault.producer.inventory import key_identifier
-from acmeproxy.adapters.vault.producer.issuers import Issuer, issuers
+from acmeproxy.adapters.vault.producer.issuers import Issuer, issuers, retire
 from acmeproxy.adapters.vault.producer.namespace import ProducerError
 from acmeproxy.adapters.vault.producer.producer import Producer
 from acmeproxy.adapters.vault.producer.roles import uses
 from acmeproxy.core.tenant import Tenant
-
-_ISSUING: Final = "issuing-certificates"
-_RETIRED: Final = ["crl-signing", "ocsp-signing", "read-only"]
 
 Tell = Callable[[str], None]
 
@@ -74,12 +70,12 @@ class Rotation:
     def retire(self, former: Sequence[Former], tell: Tell) -> None:
         """Take from former issuers the use of issuing; they go on signing their CRL and OCSP answers."""
         for issuer in former:
-            self._namespace.patch(f"{self._plan.mount}/issuer/{issuer.id}", {"usage": _RETIRED})
+            retire(self._namespace, self._plan.mount, issuer.id)
             tell(f"retired      {issuer.name or issuer.id}: it signs CRLs and OCSP answers only")
 
     def _made(self, old: Issuer, tell: Tell) -> str:
         authority = self._producer.issuing_authority(self._plan)
-        new = authority.beside()
+        new = authority.beside(old)
         reference = authority.name(new)
         tell(f"made         {reference} beside {old.name or old.id}")
         roots = self._producer.outside.known() or new.chain[-1:]
@@ -87,14 +83,12 @@ class Rotation:
             raise ProducerError("the new issuing CA does not lead to a root of vault.roots")
         try_out(self._namespace, self._tenant, new, reference, roots)
         tell("tried out    a certificate was signed, verified up to the root, and revoked")
-        authority.make_default(new)
+        authority.replace(old, new)
         tell(f"in use       {reference} is the default of {self._plan.mount}")
         return reference
 
     def _may_be_retired(self, issuer: Issuer) -> bool:
-        usage = issuer.settings.get("usage")
-        issuing = _ISSUING in (usage.split(",") if isinstance(usage, str) else usage or ())
-        return issuing and not {issuer.id, issuer.name} & self._pinned
+        return issuer.issues and not {issuer.id, issuer.name} & self._pinned
 
     def _settings_notes(self, old: Issuer) -> Iterator[str]:
         for one in sorted(self._pinned & {old.name, old.id}):

@@ -1,62 +1,23 @@
 """The signing CA: certified by a root outside, which Vault never has the key of."""
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from acmeproxy.adapters.vault import chain
-from acmeproxy.adapters.vault.external_root import ExternalRoot, external_root, sign_authority
-from acmeproxy.adapters.vault.producer.authority import check_certified
+from acmeproxy.adapters.vault.external_root import create, sign_authority
 from acmeproxy.adapters.vault.producer.blueprint import SigningPlan
-from acmeproxy.adapters.vault.producer.constraints import path_length
+from acmeproxy.adapters.vault.producer.certified import check_signing
+from acmeproxy.adapters.vault.producer.claim import serial_of
 from acmeproxy.adapters.vault.producer.issuers import Issuer
 from acmeproxy.adapters.vault.producer.namespace import ProducerError
+from acmeproxy.adapters.vault.producer.root_outside import RootOutside, make_directory, read_bundle, write
 from acmeproxy.adapters.vault.producer.step import WaitsError
-
-REQUEST: Final = "signing.csr"
-SIGNED: Final = "signing.pem"
-
-
-class RootOutside:
-    """Where the root's signature comes from.
-
-    `directory` is where the request is left and the answer is looked for. With `local`, a root is made there,
-    for trials; with `insist`, a signing CA below another root is replaced. `anchors` is the file of
-    `vault.roots`, which is written where it is not there.
-    """
-
-    def __init__(
-        self, directory: Path, *, local: bool = False, insist: bool = False, anchors: Path | None = None
-    ) -> None:
-        self.directory = directory
-        self.local = local
-        self.insist = insist
-        self._anchors = anchors
-
-    def root(self) -> ExternalRoot:
-        """Return the local root, made if it is not there."""
-        make_directory(self.directory)
-        return external_root(self.directory)
-
-    def known(self) -> Sequence[x509.Certificate]:
-        """Return the roots of `vault.roots`, none where it names no file that is there."""
-        if self._anchors is None or not self._anchors.exists():
-            return ()
-        try:
-            return x509.load_pem_x509_certificates(_read(self._anchors))
-        except ValueError:
-            text = "the file of vault.roots, is not a bundle of certificates in PEM"
-            raise ProducerError(f"{self._anchors}, {text}") from None
-
-    def keep(self, root: x509.Certificate) -> None:
-        """Write `vault.roots` if it names a file that is not there."""
-        if self._anchors is not None and not self._anchors.exists():
-            _write(self._anchors, root.public_bytes(Encoding.PEM))
+from acmeproxy.core.tenant import Names
 
 
 class SigningCertifier:
@@ -69,9 +30,10 @@ class SigningCertifier:
         "usage": ["crl-signing", "issuing-certificates", "ocsp-signing", "read-only"],
     }
 
-    def __init__(self, plan: SigningPlan, outside: RootOutside) -> None:
+    def __init__(self, plan: SigningPlan, tenants: Sequence[Names], outside: RootOutside) -> None:
         self.common_name = plan.common_name
         self._plan = plan
+        self._tenants = tenants
         self._outside = outside
 
     def fits(self, issuer: Issuer) -> bool:
@@ -84,81 +46,74 @@ class SigningCertifier:
         """Its name, and for how long."""
         return {"common_name": self.common_name, "key": "P-384, made in Vault", "path_length": 1}
 
-    def waits(self) -> str:
-        """Without a root of our own, and without an answer, somebody has to sign."""
-        if self._outside.local or (self._outside.directory / SIGNED).exists():
-            return ""
-        return f"the organisation's root has to sign {self._outside.directory / REQUEST}"
+    def current(self, issuer: Issuer) -> bool:  # noqa: ARG002 - the root's is nobody's to choose
+        """Whatever fits is."""
+        return True
 
-    def certify(self, csr: x509.CertificateSigningRequest) -> Sequence[x509.Certificate]:
+    def waits(self, name: str) -> str:
+        """Without a root of our own, and without an answer, somebody has to sign."""
+        if self._outside.local or self._outside.answer(name).exists():
+            return ""
+        return f"the organisation's root has to sign {self._outside.request(name)}"
+
+    def certify(self, csr: x509.CertificateSigningRequest, name: str) -> Sequence[x509.Certificate]:
         """Sign with the local root, or take what the organisation's root signed."""
-        directory = self._outside.directory
-        make_directory(directory)
-        if self._outside.local:
-            root = self._outside.root()
-            lifetime = self._plan.lifetime
-            pem = sign_authority(root, csr.public_bytes(Encoding.PEM).decode(), lifetime)
-            signed: Sequence[x509.Certificate] = (
-                x509.load_pem_x509_certificate(pem.encode()),
-                root.certificate,
-            )
-        else:
-            signed = self._signed_outside(csr, directory)
-        self._check(csr, signed)
+        make_directory(self._outside.directory)
+        signed = self._signed_here(csr, name) if self._outside.local else self._signed_outside(csr, name)
+        try:
+            self._check(csr, signed)
+        except ProducerError as error:
+            answer = self._outside.answer(name)
+            raise ProducerError(
+                f"{answer}: {error}. Nothing was imported: put it right, and run again"
+            ) from None
         self._outside.keep(signed[-1])
         return signed
 
-    def _signed_outside(
-        self, csr: x509.CertificateSigningRequest, directory: Path
+    def recall(
+        self, csr: x509.CertificateSigningRequest, name: str, serial: str
     ) -> Sequence[x509.Certificate]:
-        answer = directory / SIGNED
+        """Take it from the answer, where it is the one."""
+        signed = self.certify(csr, name)
+        if serial_of(signed[0]) == serial:
+            return signed
+        raise ProducerError(
+            f"another run is importing another certificate for {name} than that of"
+            f" {self._outside.answer(name)}: run the command again. If no other is at work, one was cut off"
+            f" with the certificate {serial} (its serial number in hex): put that into the file, or give it"
+            f" up by writing key_name={name} to {self._plan.mount}/key/{name}.{serial}"
+        )
+
+    def _signed_here(self, csr: x509.CertificateSigningRequest, name: str) -> Sequence[x509.Certificate]:
+        """Sign with the local root, once for a key: several runs have to import the same certificate."""
+        root, answer = self._outside.root(), self._outside.answer(name)
+        if answer.exists():
+            given = self._answered(csr, answer)
+            if given and given[-1] == root.certificate:
+                return given
+            answer.unlink(missing_ok=True)
+        pem = sign_authority(root, csr.public_bytes(Encoding.PEM).decode(), self._plan.lifetime)
+        create(answer, (pem + root.pem).encode(), mode=0o644)
+        return self._answered(csr, answer)
+
+    def _signed_outside(self, csr: x509.CertificateSigningRequest, name: str) -> Sequence[x509.Certificate]:
+        answer, request = self._outside.answer(name), self._outside.request(name)
         if not answer.exists():
-            _write(directory / REQUEST, csr.public_bytes(Encoding.PEM))
+            write(request, csr.public_bytes(Encoding.PEM))
             raise WaitsError(
-                f"Have your root sign {directory / REQUEST} (CA:TRUE, pathlen 1,"
+                f"Have your root sign {request} (CA:TRUE, pathlen 1,"
                 f" {self._plan.lifetime.days} days), put the certificate and all above it, the root too, into"
                 f" {answer}, and run the same command again."
             )
-        try:
-            given = x509.load_pem_x509_certificates(_read(answer))
-            return chain.ordered(csr.public_key(), given)
-        except ValueError:
-            raise ProducerError(f"{answer} is not a bundle of certificates in PEM") from None
+        return self._answered(csr, answer)
+
+    def _answered(self, csr: x509.CertificateSigningRequest, answer: Path) -> Sequence[x509.Certificate]:
+        """Return the certificate of a key that an answer holds, and those above it; none if it has none."""
+        return chain.ordered(csr.public_key(), read_bundle(answer))
 
     def _check(self, csr: x509.CertificateSigningRequest, signed: Sequence[x509.Certificate]) -> None:
         """Hold what came back against the request, before anybody trusts it."""
-        source = self._outside.directory / SIGNED
-        try:
-            certificate = check_certified(csr, signed)
-        except ProducerError as error:
-            raise ProducerError(f"{source}: {error}") from None
-        length = path_length(certificate)
-        if length == 0:
-            raise ProducerError(f"{source}: pathlen is 0, and it has to sign issuing CAs: it must be 1")
-        if certificate.not_valid_after_utc <= datetime.now(UTC):
-            raise ProducerError(f"{source}: the certificate has ended")
+        check_signing(csr, signed, self._tenants, datetime.now(UTC))
         known = self._outside.known()
         if known and signed[-1] not in known:
-            raise ProducerError(f"{source}: its root is not in the file of vault.roots")
-
-
-def make_directory(directory: Path) -> None:
-    """Make a directory for our eyes only, if it is not there."""
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ProducerError(f"{directory} cannot be made: {os.strerror(error.errno or 0)}") from None
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise ProducerError(f"{file} cannot be read: {os.strerror(error.errno or 0)}") from None
-
-
-def _write(file: Path, content: bytes) -> None:
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise ProducerError(f"{file} cannot be written: {os.strerror(error.errno or 0)}") from None
+            raise ProducerError("its root is not in the file of vault.roots: add it there if it is yours")
