@@ -28,6 +28,8 @@ class CuttingProxy:
         self._upstream = upstream
         self._orders: list[tuple[bytes, Cut]] = []
         self._delays: list[tuple[bytes, float]] = []
+        self._last: bytes | None = None
+        self._swallows = False
         self._heard = asyncio.Condition()
 
     def cut(self, needle: bytes, where: Cut, times: int = 1) -> None:
@@ -37,6 +39,10 @@ class CuttingProxy:
     def delay(self, needle: bytes, seconds: float) -> None:
         """Hold back the reply to the next request that contains a text."""
         self._delays.append((needle, seconds))
+
+    def swallow(self, needle: bytes = b"") -> None:
+        """Pass nothing on from the next request with a text, and end nothing: a forgetful firewall."""
+        self._last, self._swallows = needle, not needle
 
     def count(self, needle: bytes) -> int:
         """Return how many requests contained a text so far."""
@@ -68,6 +74,9 @@ class CuttingProxy:
             async with self._heard:
                 self.requests.append(chunk)
                 self._heard.notify_all()
+            self._swallows = self._swallows or (self._last is not None and self._last in chunk)
+            if self._swallows:
+                continue
             order = next((order for order in self._orders if order[0] in chunk), None)
             if order is not None:
                 self._orders.remove(order)
@@ -86,6 +95,8 @@ class CuttingProxy:
         while chunk := await link.up_reader.read(_CHUNK):
             await asyncio.sleep(link.pause)
             link.pause = 0
+            if self._swallows:
+                continue
             if link.cut is Cut.WITHIN:
                 link.writer.write(chunk[: len(chunk) // 2])
                 await link.writer.drain()
