@@ -8,8 +8,9 @@ import structlog
 
 from acmeproxy import settings
 from acmeproxy.adapters.clock import utc_now
-from acmeproxy.adapters.vault.client import Gate, VaultClient
+from acmeproxy.adapters.vault.client import VaultClient
 from acmeproxy.adapters.vault.connection import Secret, TokenLogin, VaultConnection
+from acmeproxy.adapters.vault.gate import Address, Gate
 from acmeproxy.adapters.vault.public_mount import PublicMount
 from acmeproxy.services.flights import flights
 from acmeproxy.services.publishing import Publishing
@@ -17,7 +18,7 @@ from acmeproxy.telemetry import Metrics
 from acmeproxy.web.pki.measured import MeasuredAuthority
 
 _LOG: Final = structlog.get_logger()
-#: At one Vault at the same time, of every process that answers the world.
+#: At one Vault at the same time, of every process that answers the world; the mounts share them fairly.
 _PLACES: Final = 4
 
 #: A namespace, and a mount in it.
@@ -40,13 +41,15 @@ async def publications(
     }
     places |= more or {}
     async with AsyncExitStack() as stack:
-        gate = Gate(min(_PLACES, given.vault.max_in_flight))
-        stack.callback(gate.close)
-        mounts = {}
-        for namespace, mount in dict.fromkeys(places.values()):
-            client = VaultClient(_connection(given, namespace), gate)
-            stack.callback(client.close)
-            mounts[namespace, mount] = MeasuredAuthority(PublicMount(client, mount), metrics)
+        address = Address(min(_PLACES, given.vault.max_in_flight), given.vault.address)
+        stack.callback(address.close)
+        mounts: dict[Place, MeasuredAuthority] = {}
+        for name, place in places.items():
+            if place not in mounts:
+                # A way of its own: a mount that hangs takes neither every place nor the others' breaker.
+                client = VaultClient(_connection(given, place[0]), Gate(address, name))
+                stack.callback(client.close)
+                mounts[place] = MeasuredAuthority(PublicMount(client, place[1]), metrics)
         made = await stack.enter_async_context(flights(_crashed))
         yield Publishing({name: mounts[place] for name, place in places.items()}, made, utc_now, _told)
 
