@@ -15,6 +15,10 @@ class AwayError(Exception):
     """Vault does not answer now, or there are too many who wait for it. The text is for the log."""
 
 
+class UnfitError(AwayError):
+    """Vault answered, and this answer cannot be shown. Of anything else it says nothing."""
+
+
 class Flights:
     """The tasks that fetch. They outlive the request that began them, and end with the context.
 
@@ -62,14 +66,14 @@ async def flights(crashed: Callable[[BaseException], None]) -> AsyncIterator[Fli
 _PLACES: Final = 4
 #: Who comes when so many wait already is sent away.
 _QUEUE: Final = 64
-#: After a failure nobody asks for so long.
-_PAUSE: Final = timedelta(seconds=1)
+#: After a failure nobody asks for so long: for anything where Vault is away, else for the one thing.
+PAUSE: Final = timedelta(seconds=1)
 
 
 class Turnstile:
     """Lets a few ask one mount at a time, and nobody for a moment after it did not answer.
 
-    `told` is called with the reason of every failure.
+    `told` is called with the reason of a failure; of answers that are unfit, with one in a moment.
     """
 
     def __init__(self, clock: Clock, told: Callable[[str], None]) -> None:
@@ -77,7 +81,7 @@ class Turnstile:
         self._told = told
         self._places = asyncio.Semaphore(_PLACES)
         self._inside = 0
-        self._closed_until = clock() - _PAUSE
+        self._closed_until = self._silent_until = clock() - PAUSE
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -94,8 +98,14 @@ class Turnstile:
         try:
             async with self._places:
                 yield
+        except UnfitError as error:
+            # Anybody can ask for as many of those as he likes.
+            if self._clock() >= self._silent_until:
+                self._silent_until = self._clock() + PAUSE
+                self._told(str(error))
+            raise
         except AwayError as error:
-            self._closed_until = self._clock() + _PAUSE
+            self._closed_until = self._clock() + PAUSE
             self._told(str(error))
             raise
         finally:

@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from acmeproxy.services.flights import AwayError, Flights
+from acmeproxy.services.flights import PAUSE, AwayError, Flights, UnfitError
 from acmeproxy.services.ports import Clock
 
 T = TypeVar("T")
@@ -40,6 +40,7 @@ class Keeping(Generic[T]):
         self._clock = clock
         self._lease: Lease[T] | None = None
         self._flight: asyncio.Task[Lease[T]] | None = None
+        self._unfit_until = clock()
 
     @property
     def kept(self) -> T | None:
@@ -66,8 +67,8 @@ class Keeping(Generic[T]):
         return lease.value
 
     def renew(self) -> None:
-        """Have a newer one fetched, and wait for nothing."""
-        if self._flight is None or self._flight.done():
+        """Have a newer one fetched, and wait for nothing. What was unfit a moment ago still is."""
+        if self._flight is None or (self._flight.done() and self._clock() >= self._unfit_until):
             self._flight = self._flights.begin(self._fly())
 
     async def get(self) -> T:
@@ -107,5 +108,9 @@ class Keeping(Generic[T]):
         return lease if lease is not None and self._clock() < lease.until else None
 
     async def _fly(self) -> Lease[T]:
-        self._lease = await self._fetch()
+        try:
+            self._lease = await self._fetch()
+        except UnfitError:
+            self._unfit_until = self._clock() + PAUSE
+            raise
         return self._lease

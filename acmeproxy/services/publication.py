@@ -13,7 +13,7 @@ from acmeproxy.core.crl import RevocationList, UntrustedListError
 from acmeproxy.core.ocsp import IssuerHash
 from acmeproxy.core.unreadable import UNREADABLE
 from acmeproxy.services.authority import Authority, Issuer, Issuers
-from acmeproxy.services.flights import AwayError, Flights, Turnstile
+from acmeproxy.services.flights import Flights, Turnstile, UnfitError
 from acmeproxy.services.keeping import Keeping, Lease
 from acmeproxy.services.ports import Clock
 
@@ -126,7 +126,7 @@ class Publication:
                     else await asyncio.to_thread(crl.parse, der, known.certificate, now, delta=delta)
                 )
             except UntrustedListError as error:
-                raise AwayError(f"a list that cannot be shown: {error}") from None
+                raise UnfitError(f"a list that cannot be shown: {error}") from None
             found = self._later(found, (known.issuer.id, delta))
             renew = now + min(_EACH, (found.next_update - now) / 2)
             return Lease(found, now, renew, found.next_update, found.next_update)
@@ -148,7 +148,7 @@ def _directory(issuers: Issuers) -> _Directory:
             known = Known(issuer, x509.load_der_x509_certificate(issuer.certificate))
             names = ocsp.issuer_hashes(known.certificate) if issuer.signs else ()
         except UNREADABLE as error:
-            raise AwayError(f"an issuer that cannot be read: {type(error).__name__}") from None
+            raise UnfitError(f"an issuer that cannot be read: {type(error).__name__}") from None
         by_id[issuer.id] = known
         by_hash |= dict.fromkeys(names, known)
     return _Directory(issuers.default, by_id, by_hash)

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from acmeproxy.core import ocsp
 from acmeproxy.core.ocsp import CertId, Fault, IssuerHash, Response, Status, UntrustedResponseError
-from acmeproxy.services.flights import AwayError, Flights
+from acmeproxy.services.flights import AwayError, Flights, UnfitError
 from acmeproxy.services.keeping import Keeping, Lease
 from acmeproxy.services.ports import Clock
 from acmeproxy.services.publication import Known, Publication
@@ -101,11 +101,11 @@ class Statuses:
             if (fault := ocsp.fault_of(der)) is not None:
                 if fault is Fault.UNAUTHORIZED:
                     return Lease(fault, now, now + _REFUSED_FOR, now + _REFUSED_FOR, now + _REFUSED_FOR)
-                raise AwayError(f"the responder said {fault.name}")
+                raise UnfitError(f"the responder said {fault.name}")
             try:
                 said = ocsp.parse_response(der, certificate, known.certificate, now)
             except UntrustedResponseError as error:
-                raise AwayError(f"an OCSP answer that cannot be shown: {error}") from None
+                raise UnfitError(f"an OCSP answer that cannot be shown: {error}") from None
             return _lease(said, now)
 
 

@@ -7,30 +7,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from acmeproxy.services.flights import AwayError, Flights, flights
+from acmeproxy.services.flights import AwayError, flights
 from acmeproxy.services.publication import Known, Publication
 from tests.support.scripted_authority import ISSUER, ScriptedAuthority, signed_list
 from tests.support.stored import SetClock
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def authority(clock: SetClock) -> ScriptedAuthority:
-    return ScriptedAuthority(clock)
-
-
-@pytest.fixture
-def told() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def publication(
-    authority: ScriptedAuthority, flying: Flights, clock: SetClock, told: list[str]
-) -> Publication:
-    return Publication(authority, flying, clock, told.append)
 
 
 async def issuer(publication: Publication) -> Known:
