@@ -20,7 +20,6 @@ GOOD_FOR: Final = timedelta(minutes=1)
 _RENEW_GOOD: Final = timedelta(seconds=45)
 #: A responder that is switched off is asked again after so long.
 _REFUSED_FOR: Final = timedelta(seconds=10)
-_MOST_KEPT: Final = 20_000
 _MOST_NOTED: Final = 10_000
 
 
@@ -28,12 +27,11 @@ class Statuses:
     """The responder of one mount: Vault's own answers, kept while they are fresh.
 
     What Vault signed for a certificate is said again for a minute if it is `good` and until its nextUpdate if
-    it is `revoked`. While Vault is away both are said until their nextUpdate.
+    it is `revoked`. While Vault is away both are said until their nextUpdate. Of `most_kept` certificates
+    answers are kept: up to four of each, one a hash, in 10 KiB of memory.
     """
 
-    def __init__(
-        self, publication: Publication, flights: Flights, clock: Clock, most_kept: int = _MOST_KEPT
-    ) -> None:
+    def __init__(self, publication: Publication, flights: Flights, clock: Clock, *, most_kept: int) -> None:
         self._publication = publication
         self._flights = flights
         self._clock = clock
