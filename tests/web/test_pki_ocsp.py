@@ -43,7 +43,9 @@ def reader(issuing: Proxy) -> RelyingParty:
     return RelyingParty(issuing.http, issuing.origin)
 
 
-@pytest.mark.parametrize("how", ["escaped", "as it is", "unpadded", "lower-case escapes"])
+@pytest.mark.parametrize(
+    "how", ["escaped", "as it is", "unpadded", "lower-case escapes", "one slash more", "spaces"]
+)
 async def test_a_request_is_in_the_path_however_it_is_spelt(
     how: str, reader: RelyingParty, held: Held
 ) -> None:
@@ -60,6 +62,8 @@ async def test_a_request_is_in_the_path_however_it_is_spelt(
         "escaped": escaped,
         "as it is": plain,
         "unpadded": plain.rstrip("="),
+        "one slash more": f"/{escaped}",
+        "spaces": escaped.replace("%2B", "%20"),
         "lower-case escapes": escaped.replace("%2F", "%2f").replace("%2B", "%2b").replace("%3D", "%3d"),
     }[how]
     answer = await reader.get(f"ocsp/{spelt}")
@@ -117,6 +121,10 @@ async def test_a_certificate_revoked_over_acme_is_revoked_at_once_in_every_proce
     answer = await here.get(f"ocsp/{in_path(asked(held.chain))}")
     # Nothing will make it good again.
     assert int(answer.headers["Cache-Control"].split(", ")[1].removeprefix("max-age=")) > 3600
+    # Who was told `good` a moment before may have the same date.
+    made = answer.headers["Last-Modified"]
+    again = await here.get(f"ocsp/{in_path(asked(held.chain))}", If_Modified_Since=made)
+    assert (again.status, said(again.body, held.chain)) == (200, "REVOKED")
 
 
 async def test_a_process_that_the_news_cannot_reach_does_not_go_on_saying_good(
