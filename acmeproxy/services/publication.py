@@ -19,10 +19,11 @@ from acmeproxy.services.ports import Clock
 
 #: What Vault makes anew at times of its own is looked at so often.
 _EACH: Final = timedelta(minutes=1)
-#: After a revocation the next list is looked for, but not once for each of a thousand.
+#: After a revocation the next list is looked for, but not once for each of a thousand. An issuer that nobody
+#: knows may be a new one, whose certificates are in use at once; or an invention, of which there are many.
 _BREATH: Final = timedelta(seconds=2)
-#: An issuer that nobody knows may be a new one.
-_NEWCOMER: Final = timedelta(seconds=10)
+#: That there is no list is remembered for so long.
+_ABSENT: Final = timedelta(seconds=10)
 _PARSED_HERE: Final = 1 << 16
 
 
@@ -64,7 +65,7 @@ class Publication:
         """
         known = await self._issuers.get()
         found = known.by_id.get(known.default if issuer_id is None else issuer_id)
-        if found is None and self._issuers.older_than(_NEWCOMER):
+        if found is None and self._issuers.older_than(_BREATH):
             known = await self._issuers.newest()
             found = known.by_id.get(known.default if issuer_id is None else issuer_id)
         return found
@@ -77,7 +78,7 @@ class Publication:
         """
         known = await self._issuers.get()
         found = known.by_hash.get(name)
-        if found is None and self._issuers.older_than(_NEWCOMER):
+        if found is None and self._issuers.older_than(_BREATH):
             found = (await self._issuers.newest()).by_hash.get(name)
         return found
 
@@ -118,7 +119,7 @@ class Publication:
             der = await self.authority.revocation_list(known.issuer.id, delta=delta)
             now = self._clock()
             if der is None:
-                return Lease(Absent(), now, now + _NEWCOMER, now + _NEWCOMER, now + _NEWCOMER)
+                return Lease(Absent(), now, now + _ABSENT, now + _ABSENT, now + _ABSENT)
             try:
                 found = (
                     crl.parse(der, known.certificate, now, delta=delta)
