@@ -42,6 +42,10 @@ class Revoking:
             # Where it was signed, wherever the tenant has its certificates signed by now.
             await self._signer.revoke(tenant.at_mount(certificate.mount), certificate.chain[0])
         except SigningDeferredError as error:
+            if self._clock() >= certificate.not_after:
+                # Nobody trusts it any more, and a mount that is gone would be asked for ever.
+                await self._ledger.drop(owner, certificate.id)
+                return Report("expired", {**fields, "reason": str(error)}, alarm=True)
             await self._ledger.look_again(owner, certificate, self._clock() + self._delay(certificate))
             return Report("deferred", {**fields, "reason": str(error)}, alarm=True)
         try:

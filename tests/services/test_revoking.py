@@ -79,6 +79,19 @@ async def test_it_is_tried_again_for_as_long_as_vault_is_away(
     assert [entry["event"] for entry in events.entries].count("job.revoked") == 1
 
 
+async def test_when_it_has_expired_nobody_is_asked_any_more(wish: Wish) -> None:
+    """A mount that is gone would be asked for ever, and alarm each half minute, about what nobody trusts."""
+    wish.workshop.signer.away = "no such mount"
+    wish.workshop.clock.move(wish.asked.not_after - START - SECOND)
+    assert (await wish.revoking.revoke(wish.job)).outcome == "deferred"
+    wish.workshop.clock.move(SECOND)
+    report = await wish.revoking.revoke(wish.job)
+    assert (report.outcome, report.alarm) == ("expired", True)
+    assert report.fields["serial"] == wish.asked.serial
+    assert await wish.workshop.due(wish.owner) == {}
+    assert (await wish.now()).revoked_at is None
+
+
 async def test_what_vault_did_and_nobody_wrote_down_is_done_again_without_harm(wish: Wish) -> None:
     """K23."""
     await wish.workshop.signer.revoke(wish.workshop.tenants[TENANT], wish.asked.chain[0])
