@@ -17,6 +17,7 @@ _JITTER: Final = 0.1
 class Lease(msgspec.Struct, frozen=True):
     """A token and, in seconds of the monotonic clock, when it was made, shall be renewed and will be dead.
 
+    Where no better one was to be had, `born` is when that was found out.
     `length` is how many seconds were given. Without a token, requests are sent to somebody who adds one.
     """
 
