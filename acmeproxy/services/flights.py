@@ -6,9 +6,14 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
+from acmeproxy.services.places import Lane, Places
 from acmeproxy.services.ports import Clock
 
 T = TypeVar("T")
+
+
+#: A quarter of the requests that a server works on, by default.
+_SEATS: Final = 250
 
 
 class AwayError(Exception):
@@ -22,12 +27,18 @@ class UnfitError(AwayError):
 class Flights:
     """The tasks that fetch. They outlive the request that began them, and end with the context.
 
-    `crashed` is called with what a flight raised that no flight should: perhaps nobody waits for it.
+    `crashed` is called with what a flight raised that no flight should: perhaps nobody waits for it. So many
+    `seats` there are for those who wait.
     """
 
-    def __init__(self, crashed: Callable[[BaseException], None]) -> None:
+    def __init__(self, crashed: Callable[[BaseException], None], seats: int) -> None:
         self._crashed = crashed
+        self._seats = Places(seats)
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    def lane(self) -> Lane:
+        """Return one more mount's way to the seats: one that hangs leaves half of them to the others."""
+        return self._seats.lane()
 
     def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Begin to fetch; whatever is raised is for those who wait for the task."""
@@ -53,9 +64,9 @@ class Flights:
 
 
 @asynccontextmanager
-async def flights(crashed: Callable[[BaseException], None]) -> AsyncIterator[Flights]:
+async def flights(crashed: Callable[[BaseException], None], seats: int = _SEATS) -> AsyncIterator[Flights]:
     """Let flights begin until the context ends."""
-    made = Flights(crashed)
+    made = Flights(crashed, seats)
     try:
         yield made
     finally:

@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from acmeproxy.services.flights import PAUSE, AwayError, Flights, UnfitError
+from acmeproxy.services.places import Lane
 from acmeproxy.services.ports import Clock
 
 T = TypeVar("T")
@@ -34,9 +35,12 @@ class Lease(msgspec.Struct, Generic[T], frozen=True):
 class Keeping(Generic[T]):
     """Keeps one thing: fetched by one however many ask, in the background while the last one is good."""
 
-    def __init__(self, fetch: Callable[[], Awaitable[Lease[T]]], flights: Flights, clock: Clock) -> None:
+    def __init__(
+        self, fetch: Callable[[], Awaitable[Lease[T]]], flights: Flights, lane: Lane, clock: Clock
+    ) -> None:
         self._fetch = fetch
         self._flights = flights
+        self._lane = lane
         self._clock = clock
         self._lease: Lease[T] | None = None
         self._flight: asyncio.Task[Lease[T]] | None = None
@@ -84,6 +88,8 @@ class Keeping(Generic[T]):
     async def newest(self) -> T:
         """Return one that was fetched after this was asked for, or by a flight that is under way.
 
+        Where too many wait already, the last one.
+
         Raises:
             AwayError: There is none to be had, and none that is still true.
         """
@@ -91,8 +97,9 @@ class Keeping(Generic[T]):
         flight = self._flight
         lease = self._current()
         patience = _IMPATIENCE if lease else _PATIENCE
-        if flight is not None:
-            await asyncio.wait([flight], timeout=patience.total_seconds())
+        if flight is not None and not self._lane.full:
+            async with self._lane.place():
+                await asyncio.wait([flight], timeout=patience.total_seconds())
             if flight.done() and not flight.cancelled():
                 try:
                     return flight.result().value
@@ -100,7 +107,7 @@ class Keeping(Generic[T]):
                     if (lease := self._current()) is None:
                         raise
         if (lease := self._current()) is None:
-            raise AwayError("no answer in time")
+            raise AwayError("no answer in time, or too many who wait for it")
         return lease.value
 
     def _current(self) -> Lease[T] | None:

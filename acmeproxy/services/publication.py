@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -52,9 +53,10 @@ class Publication:
     ) -> None:
         self.authority = authority
         self.turnstile = Turnstile(clock, told)
+        self.lane = flights.lane()
         self._flights = flights
         self._clock = clock
-        self._issuers = Keeping(self._fetch_issuers, flights, clock)
+        self._issuers = Keeping(self._fetch_issuers, flights, self.lane, clock)
         self._lists: dict[tuple[str, bool], Keeping[RevocationList | Absent]] = {}
 
     async def issuer(self, issuer_id: str | None = None) -> Known | None:
@@ -92,7 +94,8 @@ class Publication:
             return None
         key = (known.issuer.id, delta)
         if key not in self._lists:
-            self._lists[key] = Keeping(lambda: self._fetch_list(known, delta), self._flights, self._clock)
+            fetch = partial(self._fetch_list, known, delta)
+            self._lists[key] = Keeping(fetch, self._flights, self.lane, self._clock)
         found = await self._lists[key].get()
         return None if isinstance(found, Absent) else found
 
@@ -114,7 +117,7 @@ class Publication:
             forever = datetime.max.replace(tzinfo=now.tzinfo)
             return Lease(known, now, now + _EACH, forever, forever)
 
-    async def _fetch_list(self, known: Known, delta: bool) -> Lease[RevocationList | Absent]:  # noqa: FBT001 - of a lambda
+    async def _fetch_list(self, known: Known, delta: bool) -> Lease[RevocationList | Absent]:  # noqa: FBT001 - of a partial
         async with self.turnstile.turn():
             der = await self.authority.revocation_list(known.issuer.id, delta=delta)
             now = self._clock()

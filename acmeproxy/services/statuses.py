@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, TypeAlias
 
 from acmeproxy.core import ocsp
@@ -88,7 +89,8 @@ class Statuses:
         by_issuer = self._kept.get(certificate.serial, dict[IssuerHash, Keeping[Said]])
         keeping = by_issuer.get(certificate.issuer)
         if keeping is None:
-            keeping = Keeping(lambda: self._fetch(certificate, known), self._flights, self._clock)
+            fetch = partial(self._fetch, certificate, known)
+            keeping = Keeping(fetch, self._flights, self._publication.lane, self._clock)
             by_issuer[certificate.issuer] = keeping
         return keeping
 

@@ -50,7 +50,9 @@ async def publications(
                 client = VaultClient(_connection(given, place[0]), Gate(address, name))
                 stack.callback(client.close)
                 mounts[place] = MeasuredAuthority(PublicMount(client, place[1]), metrics)
-        made = await stack.enter_async_context(flights(_crashed))
+        made = await stack.enter_async_context(
+            flights(_crashed, max(given.server.max_requests // 4, _PLACES))
+        )
         yield Publishing({name: mounts[place] for name, place in places.items()}, made, utc_now, _told)
 
 
