@@ -7,6 +7,7 @@ import typer
 from acmeproxy import __version__
 from acmeproxy.cli import accounts, certificates, config, demo, dev, doctor, eab, explain, serve, vault
 from acmeproxy.cli.exits import LEGEND
+from acmeproxy.cli.undumpable import leave_no_core_dump
 
 app = typer.Typer(
     name="acmeproxy",
@@ -48,4 +49,6 @@ def main(
 
 def run() -> None:
     """Run the command line."""
+    # Whatever the command: operators' ones have tokens too, which may do more than the server's.
+    leave_no_core_dump()
     app()

@@ -27,7 +27,6 @@ def serve(
       acmeproxy serve --role web
     """
     import asyncio  # noqa: PLC0415 - help needs none of it
-    import resource  # noqa: PLC0415
 
     import uvloop  # noqa: PLC0415
 
@@ -39,8 +38,6 @@ def serve(
 
     if role not in set(Role):
         raise typer.BadParameter(f"{role} is none of {', '.join(Role)}", param_hint="--role")
-    # A core dump would hold tokens and keys (LOG-02).
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         given = load(config, os.environ)
         if role != Role.WEB:

@@ -7,7 +7,8 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from acmeproxy.services.flights import AwayError, Flights
+from acmeproxy.services.flights import PAUSE, AwayError, Flights, UnfitError
+from acmeproxy.services.places import Lane
 from acmeproxy.services.ports import Clock
 
 T = TypeVar("T")
@@ -34,12 +35,16 @@ class Lease(msgspec.Struct, Generic[T], frozen=True):
 class Keeping(Generic[T]):
     """Keeps one thing: fetched by one however many ask, in the background while the last one is good."""
 
-    def __init__(self, fetch: Callable[[], Awaitable[Lease[T]]], flights: Flights, clock: Clock) -> None:
+    def __init__(
+        self, fetch: Callable[[], Awaitable[Lease[T]]], flights: Flights, lane: Lane, clock: Clock
+    ) -> None:
         self._fetch = fetch
         self._flights = flights
+        self._lane = lane
         self._clock = clock
         self._lease: Lease[T] | None = None
         self._flight: asyncio.Task[Lease[T]] | None = None
+        self._unfit_until = clock()
 
     @property
     def kept(self) -> T | None:
@@ -66,8 +71,8 @@ class Keeping(Generic[T]):
         return lease.value
 
     def renew(self) -> None:
-        """Have a newer one fetched, and wait for nothing."""
-        if self._flight is None or self._flight.done():
+        """Have a newer one fetched, and wait for nothing. What was unfit a moment ago still is."""
+        if self._flight is None or (self._flight.done() and self._clock() >= self._unfit_until):
             self._flight = self._flights.begin(self._fly())
 
     async def get(self) -> T:
@@ -83,6 +88,8 @@ class Keeping(Generic[T]):
     async def newest(self) -> T:
         """Return one that was fetched after this was asked for, or by a flight that is under way.
 
+        Where too many wait already, the last one.
+
         Raises:
             AwayError: There is none to be had, and none that is still true.
         """
@@ -90,8 +97,9 @@ class Keeping(Generic[T]):
         flight = self._flight
         lease = self._current()
         patience = _IMPATIENCE if lease else _PATIENCE
-        if flight is not None:
-            await asyncio.wait([flight], timeout=patience.total_seconds())
+        if flight is not None and not self._lane.full:
+            async with self._lane.place():
+                await asyncio.wait([flight], timeout=patience.total_seconds())
             if flight.done() and not flight.cancelled():
                 try:
                     return flight.result().value
@@ -99,7 +107,7 @@ class Keeping(Generic[T]):
                     if (lease := self._current()) is None:
                         raise
         if (lease := self._current()) is None:
-            raise AwayError("no answer in time")
+            raise AwayError("no answer in time, or too many who wait for it")
         return lease.value
 
     def _current(self) -> Lease[T] | None:
@@ -107,5 +115,9 @@ class Keeping(Generic[T]):
         return lease if lease is not None and self._clock() < lease.until else None
 
     async def _fly(self) -> Lease[T]:
-        self._lease = await self._fetch()
+        try:
+            self._lease = await self._fetch()
+        except UnfitError:
+            self._unfit_until = self._clock() + PAUSE
+            raise
         return self._lease

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -13,16 +14,17 @@ from acmeproxy.core.crl import RevocationList, UntrustedListError
 from acmeproxy.core.ocsp import IssuerHash
 from acmeproxy.core.unreadable import UNREADABLE
 from acmeproxy.services.authority import Authority, Issuer, Issuers
-from acmeproxy.services.flights import AwayError, Flights, Turnstile
+from acmeproxy.services.flights import Flights, Turnstile, UnfitError
 from acmeproxy.services.keeping import Keeping, Lease
 from acmeproxy.services.ports import Clock
 
 #: What Vault makes anew at times of its own is looked at so often.
 _EACH: Final = timedelta(minutes=1)
-#: After a revocation the next list is looked for, but not once for each of a thousand.
+#: After a revocation the next list is looked for, but not once for each of a thousand. An issuer that nobody
+#: knows may be a new one, whose certificates are in use at once; or an invention, of which there are many.
 _BREATH: Final = timedelta(seconds=2)
-#: An issuer that nobody knows may be a new one.
-_NEWCOMER: Final = timedelta(seconds=10)
+#: That there is no list is remembered for so long.
+_ABSENT: Final = timedelta(seconds=10)
 _PARSED_HERE: Final = 1 << 16
 
 
@@ -51,9 +53,10 @@ class Publication:
     ) -> None:
         self.authority = authority
         self.turnstile = Turnstile(clock, told)
+        self.lane = flights.lane()
         self._flights = flights
         self._clock = clock
-        self._issuers = Keeping(self._fetch_issuers, flights, clock)
+        self._issuers = Keeping(self._fetch_issuers, flights, self.lane, clock)
         self._lists: dict[tuple[str, bool], Keeping[RevocationList | Absent]] = {}
 
     async def issuer(self, issuer_id: str | None = None) -> Known | None:
@@ -64,7 +67,7 @@ class Publication:
         """
         known = await self._issuers.get()
         found = known.by_id.get(known.default if issuer_id is None else issuer_id)
-        if found is None and self._issuers.older_than(_NEWCOMER):
+        if found is None and self._issuers.older_than(_BREATH):
             known = await self._issuers.newest()
             found = known.by_id.get(known.default if issuer_id is None else issuer_id)
         return found
@@ -77,7 +80,7 @@ class Publication:
         """
         known = await self._issuers.get()
         found = known.by_hash.get(name)
-        if found is None and self._issuers.older_than(_NEWCOMER):
+        if found is None and self._issuers.older_than(_BREATH):
             found = (await self._issuers.newest()).by_hash.get(name)
         return found
 
@@ -91,7 +94,8 @@ class Publication:
             return None
         key = (known.issuer.id, delta)
         if key not in self._lists:
-            self._lists[key] = Keeping(lambda: self._fetch_list(known, delta), self._flights, self._clock)
+            fetch = partial(self._fetch_list, known, delta)
+            self._lists[key] = Keeping(fetch, self._flights, self.lane, self._clock)
         found = await self._lists[key].get()
         return None if isinstance(found, Absent) else found
 
@@ -113,12 +117,12 @@ class Publication:
             forever = datetime.max.replace(tzinfo=now.tzinfo)
             return Lease(known, now, now + _EACH, forever, forever)
 
-    async def _fetch_list(self, known: Known, delta: bool) -> Lease[RevocationList | Absent]:  # noqa: FBT001 - of a lambda
+    async def _fetch_list(self, known: Known, delta: bool) -> Lease[RevocationList | Absent]:  # noqa: FBT001 - of a partial
         async with self.turnstile.turn():
             der = await self.authority.revocation_list(known.issuer.id, delta=delta)
             now = self._clock()
             if der is None:
-                return Lease(Absent(), now, now + _NEWCOMER, now + _NEWCOMER, now + _NEWCOMER)
+                return Lease(Absent(), now, now + _ABSENT, now + _ABSENT, now + _ABSENT)
             try:
                 found = (
                     crl.parse(der, known.certificate, now, delta=delta)
@@ -126,7 +130,7 @@ class Publication:
                     else await asyncio.to_thread(crl.parse, der, known.certificate, now, delta=delta)
                 )
             except UntrustedListError as error:
-                raise AwayError(f"a list that cannot be shown: {error}") from None
+                raise UnfitError(f"a list that cannot be shown: {error}") from None
             found = self._later(found, (known.issuer.id, delta))
             renew = now + min(_EACH, (found.next_update - now) / 2)
             return Lease(found, now, renew, found.next_update, found.next_update)
@@ -148,7 +152,7 @@ def _directory(issuers: Issuers) -> _Directory:
             known = Known(issuer, x509.load_der_x509_certificate(issuer.certificate))
             names = ocsp.issuer_hashes(known.certificate) if issuer.signs else ()
         except UNREADABLE as error:
-            raise AwayError(f"an issuer that cannot be read: {type(error).__name__}") from None
+            raise UnfitError(f"an issuer that cannot be read: {type(error).__name__}") from None
         by_id[issuer.id] = known
         by_hash |= dict.fromkeys(names, known)
     return _Directory(issuers.default, by_id, by_hash)

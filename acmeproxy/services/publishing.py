@@ -1,6 +1,7 @@
 """The CAs whose certificates, lists and statuses anybody may read, by name."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -14,6 +15,11 @@ from acmeproxy.services.statuses import Statuses
 
 #: Stands for the CA that signs the tenants' issuing CAs; no tenant can have this name.
 SIGNING: Final = "_signing"
+
+#: Of so many certificates answers are kept, whoever asks for how many: shared out among the mounts.
+_MOST_KEPT: Final = 20_000
+#: But every mount has room for those that are asked for again and again.
+_LEAST_KEPT: Final = 500
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -36,12 +42,16 @@ class Publishing:
         flights: Flights,
         clock: Clock,
         told: Callable[[str, str], None],
+        most_kept: int = _MOST_KEPT,
     ) -> None:
         self._by_name: dict[str, Published] = {}
+        share = max(most_kept // max(len(set(authorities.values())), 1), _LEAST_KEPT)
         known: dict[Authority, Published] = {}
         for name, authority in authorities.items():
             if authority not in known:
-                known[authority] = _published(name, authority, flights, clock, told)
+                publication = Publication(authority, flights, clock, partial(told, name))
+                statuses = Statuses(publication, flights, clock, most_kept=share)
+                known[authority] = Published(publication, statuses)
             self._by_name[name] = known[authority]
         self._all = tuple(known.values())
 
@@ -69,10 +79,3 @@ class Publishing:
 
 def _number(certificate: Certificate) -> int:
     return int(certificate.serial.replace(":", ""), 16)
-
-
-def _published(
-    name: str, authority: Authority, flights: Flights, clock: Clock, told: Callable[[str, str], None]
-) -> Published:
-    publication = Publication(authority, flights, clock, lambda reason: told(name, reason))
-    return Published(publication, Statuses(publication, flights, clock))

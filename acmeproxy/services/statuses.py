@@ -2,11 +2,12 @@
 
 from collections import OrderedDict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, TypeAlias
 
 from acmeproxy.core import ocsp
 from acmeproxy.core.ocsp import CertId, Fault, IssuerHash, Response, Status, UntrustedResponseError
-from acmeproxy.services.flights import AwayError, Flights
+from acmeproxy.services.flights import AwayError, Flights, UnfitError
 from acmeproxy.services.keeping import Keeping, Lease
 from acmeproxy.services.ports import Clock
 from acmeproxy.services.publication import Known, Publication
@@ -20,7 +21,6 @@ GOOD_FOR: Final = timedelta(minutes=1)
 _RENEW_GOOD: Final = timedelta(seconds=45)
 #: A responder that is switched off is asked again after so long.
 _REFUSED_FOR: Final = timedelta(seconds=10)
-_MOST_KEPT: Final = 20_000
 _MOST_NOTED: Final = 10_000
 
 
@@ -28,12 +28,11 @@ class Statuses:
     """The responder of one mount: Vault's own answers, kept while they are fresh.
 
     What Vault signed for a certificate is said again for a minute if it is `good` and until its nextUpdate if
-    it is `revoked`. While Vault is away both are said until their nextUpdate.
+    it is `revoked`. While Vault is away both are said until their nextUpdate. Of `most_kept` certificates
+    answers are kept: up to four of each, one a hash, in 10 KiB of memory.
     """
 
-    def __init__(
-        self, publication: Publication, flights: Flights, clock: Clock, most_kept: int = _MOST_KEPT
-    ) -> None:
+    def __init__(self, publication: Publication, flights: Flights, clock: Clock, *, most_kept: int) -> None:
         self._publication = publication
         self._flights = flights
         self._clock = clock
@@ -90,7 +89,8 @@ class Statuses:
         by_issuer = self._kept.get(certificate.serial, dict[IssuerHash, Keeping[Said]])
         keeping = by_issuer.get(certificate.issuer)
         if keeping is None:
-            keeping = Keeping(lambda: self._fetch(certificate, known), self._flights, self._clock)
+            fetch = partial(self._fetch, certificate, known)
+            keeping = Keeping(fetch, self._flights, self._publication.lane, self._clock)
             by_issuer[certificate.issuer] = keeping
         return keeping
 
@@ -101,11 +101,11 @@ class Statuses:
             if (fault := ocsp.fault_of(der)) is not None:
                 if fault is Fault.UNAUTHORIZED:
                     return Lease(fault, now, now + _REFUSED_FOR, now + _REFUSED_FOR, now + _REFUSED_FOR)
-                raise AwayError(f"the responder said {fault.name}")
+                raise UnfitError(f"the responder said {fault.name}")
             try:
                 said = ocsp.parse_response(der, certificate, known.certificate, now)
             except UntrustedResponseError as error:
-                raise AwayError(f"an OCSP answer that cannot be shown: {error}") from None
+                raise UnfitError(f"an OCSP answer that cannot be shown: {error}") from None
             return _lease(said, now)
 
 

@@ -18,7 +18,7 @@ from acmeproxy.telemetry import Metrics
 from acmeproxy.web.pki.measured import MeasuredAuthority
 
 _LOG: Final = structlog.get_logger()
-#: At one Vault at the same time, of every process that answers the world.
+#: At one Vault at the same time, of every process that answers the world; the mounts share them fairly.
 _PLACES: Final = 4
 
 #: A namespace, and a mount in it.
@@ -43,13 +43,16 @@ async def publications(
     async with AsyncExitStack() as stack:
         address = Address(min(_PLACES, given.vault.max_in_flight), given.vault.address)
         stack.callback(address.close)
-        mounts = {}
-        for namespace, mount in dict.fromkeys(places.values()):
-            # Each its own way to the address: one that hangs takes neither all places, nor the others along.
-            client = VaultClient(_connection(given, namespace), Gate(address, f"{namespace}/{mount}"))
-            stack.callback(client.close)
-            mounts[namespace, mount] = MeasuredAuthority(PublicMount(client, mount), metrics)
-        made = await stack.enter_async_context(flights(_crashed))
+        mounts: dict[Place, MeasuredAuthority] = {}
+        for name, place in places.items():
+            if place not in mounts:
+                # A way of its own: a mount that hangs takes neither every place nor the others' breaker.
+                client = VaultClient(_connection(given, place[0]), Gate(address, name))
+                stack.callback(client.close)
+                mounts[place] = MeasuredAuthority(PublicMount(client, place[1]), metrics)
+        made = await stack.enter_async_context(
+            flights(_crashed, max(given.server.max_requests // 4, _PLACES))
+        )
         yield Publishing({name: mounts[place] for name, place in places.items()}, made, utc_now, _told)
 
 

@@ -72,7 +72,7 @@ def test_an_agent_renews_for_a_server_beside_an_acme_client_on_the_same_role(
     assert [names(chain[0]) for chain in (by_agent, by_acme)] == [["agent.team-a.test"], ["acme.team-a.test"]]
     assert by_agent[1] == by_acme[1]
     assert permitted(by_agent[1]) == ["corp.example", "team-a.test"]
-    assert [ocsp(chain[0]) for chain in (by_agent, by_acme)] == ["https://acme.example/pki/team-a/ocsp"] * 2
+    assert [ocsp(chain[0]) for chain in (by_agent, by_acme)] == ["http://acme.example/pki/team-a/ocsp"] * 2
     assert openssl_verifies(installation.root, fullchain).endswith("OK")
     assert openssl_verifies(installation.root, host.chain.read_bytes()).endswith("OK")
     assert host.chain.stat().st_mode & 0o777 == 0o644

@@ -79,14 +79,17 @@ async def test_it_is_tried_again_for_as_long_as_vault_is_away(
     assert [entry["event"] for entry in events.entries].count("job.revoked") == 1
 
 
-async def test_what_has_ended_meanwhile_needs_no_revocation(wish: Wish) -> None:
-    """Its mount may be gone for good: Vault would be asked for ever."""
+async def test_when_it_has_expired_nobody_is_asked_any_more(wish: Wish) -> None:
+    """A mount that is gone would be asked for ever, and alarm each half minute, about what nobody trusts."""
     wish.workshop.signer.away = "no handler for route"
-    wish.workshop.clock.move(wish.asked.not_after + timedelta(hours=1) - START)
+    wish.workshop.clock.move(wish.asked.not_after + timedelta(hours=1) - START - SECOND)
+    assert (await wish.revoking.revoke(wish.job)).outcome == "deferred"
+    wish.workshop.clock.move(SECOND)
     report = await wish.revoking.revoke(wish.job)
     assert (report.outcome, report.alarm) == ("expired", True)
-    assert wish.workshop.signer.count("revoke") == 1
+    assert report.fields["serial"] == wish.asked.serial
     assert JobKind.REVOKE not in await wish.workshop.due(wish.owner)
+    assert (await wish.now()).revoked_at is None
 
 
 async def test_what_vault_did_and_nobody_wrote_down_is_done_again_without_harm(wish: Wish) -> None:

@@ -8,26 +8,21 @@ from cryptography.x509 import ocsp as x509_ocsp
 
 from acmeproxy.core import ocsp
 from acmeproxy.core.ocsp import CertId, Fault, IssuerHash, Request, Response
-from acmeproxy.services.flights import Flights
+from acmeproxy.services.flights import AwayError, Flights
 from acmeproxy.services.publication import Publication
 from acmeproxy.services.statuses import Statuses
-from tests.support.scripted_authority import ScriptedAuthority, ca_certificate, signed_status
+from tests.support.scripted_authority import ScriptedAuthority, ca_certificate, signed_list, signed_status
 from tests.support.stored import SetClock
 
 SECOND = timedelta(seconds=1)
-MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 SERIAL = 0x1393B2184DFB7C2881D8A572A8593AB63507C50D
 
 
 @pytest.fixture
-def authority(clock: SetClock) -> ScriptedAuthority:
-    return ScriptedAuthority(clock)
-
-
-@pytest.fixture
-def statuses(authority: ScriptedAuthority, flying: Flights, clock: SetClock) -> Statuses:
+def statuses(publication: Publication, flying: Flights, clock: SetClock) -> Statuses:
     """Return a responder that is told of every revocation."""
-    made = Statuses(Publication(authority, flying, clock, lambda _: None), flying, clock, most_kept=300)
+    made = Statuses(publication, flying, clock, most_kept=300)
     made.listening(heard=True)
     return made
 
@@ -225,6 +220,27 @@ async def test_what_is_no_answer_is_said_honestly_and_not_asked_for_each_time(
     for _ in range(5):
         assert await said(statuses, about(authority)) == expected
     assert authority.asked[SERIAL] == asked
+
+
+async def test_what_is_wrong_with_one_answer_keeps_nobody_from_the_others(
+    statuses: Statuses, authority: ScriptedAuthority, publication: Publication, told: list[str]
+) -> None:
+    """A list that is over, or a status that nobody can read, says nothing of the rest of the mount."""
+    authority.list = signed_list(authority.certificate, authority.key, authority.clock() - 73 * HOUR, set())
+    known = await publication.issuer()
+    assert known is not None
+    for _ in range(5):
+        with pytest.raises(AwayError):
+            await publication.revocation_list(known, delta=False)
+        assert await said(statuses, about(authority)) == "GOOD"
+    assert authority.asked == {"issuers": 1, "list": 1, SERIAL: 1}
+    authority.lie = b"<html>"
+    for serial in range(1, 6):
+        assert await said(statuses, about(authority, serial)) == "TRY_LATER"
+    authority.lie = None
+    assert await said(statuses, about(authority, 6)) == "GOOD"
+    # Whoever asks for many such things does not fill the log.
+    assert told == ["a list that cannot be shown: of another time"]
 
 
 async def test_an_answer_about_another_certificate_or_by_another_ca_is_not_passed_on(

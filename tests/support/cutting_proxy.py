@@ -51,6 +51,8 @@ class CuttingProxy:
         self._orders: list[tuple[bytes, Cut]] = []
         self._delays: list[tuple[bytes, float]] = []
         self._holds: list[Hold] = []
+        self._last: bytes | None = None
+        self._swallows = False
         self._heard = asyncio.Condition()
 
     def cut(self, needle: bytes, where: Cut, times: int = 1) -> None:
@@ -66,6 +68,9 @@ class CuttingProxy:
         made = Hold(needles, passing)
         self._holds.append(made)
         return made
+    def swallow(self, needle: bytes = b"") -> None:
+        """Pass nothing on from the next request with a text, and end nothing: a forgetful firewall."""
+        self._last, self._swallows = needle, not needle
 
     def count(self, needle: bytes) -> int:
         """Return how many requests contained a text so far."""
@@ -102,6 +107,9 @@ class CuttingProxy:
                 self._holds.remove(held)
                 held.arrived.set()
                 await held.released.wait()
+            self._swallows = self._swallows or (self._last is not None and self._last in chunk)
+            if self._swallows:
+                continue
             order = next((order for order in self._orders if order[0] in chunk), None)
             if order is not None:
                 self._orders.remove(order)
@@ -120,6 +128,8 @@ class CuttingProxy:
         while chunk := await link.up_reader.read(_CHUNK):
             await asyncio.sleep(link.pause)
             link.pause = 0
+            if self._swallows:
+                continue
             if link.cut is Cut.WITHIN:
                 link.writer.write(chunk[: len(chunk) // 2])
                 await link.writer.drain()

@@ -118,6 +118,51 @@ async def test_a_list_is_read_again_after_its_rebuild(scene: Scene) -> None:
     assert entry is not None
 
 
+async def test_after_a_rotation_the_old_and_the_new_issuer_are_both_there(scene: Scene) -> None:
+    """A6: who holds an old certificate asks on, and who holds a new one waits for two seconds at most."""
+    reader, old = scene.reader, scene.chain
+    assert await reader.status(old) == "GOOD"
+    wanted = {"common_name": "the next", "key_type": "ec", "key_bits": 384}
+    csr = (await as_root(scene.server, "POST", "pki/intermediate/generate/internal", SPACE, wanted))["data"]
+    limits = {"csr": csr["csr"], "common_name": "the next", "ttl": "100h", "max_path_length": 0}
+    above = (await as_root(scene.server, "POST", "pki/root/sign-intermediate", "admin", limits))["data"]
+    bundle = {"certificate": "\n".join(above["ca_chain"])}
+    imported = await as_root(scene.server, "POST", "pki/intermediate/set-signed", SPACE, bundle)
+    [ours] = [issuer for issuer, key in imported["data"]["mapping"].items() if key]
+    await as_root(scene.server, "POST", "pki/config/issuers", SPACE, {"default": ours})
+    async with VaultSigner(connections(scene.hierarchy, scene.server.port)) as signer:
+        signed = await signer.sign(place_of(scene.hierarchy), intent(["www.alpha.example"]))
+        new = [signed.leaf, *signed.issuers]
+
+        async def known() -> bool:
+            return await reader.status(new) == "GOOD"
+
+        await eventually(known)
+        assert await reader.status(old) == "GOOD"
+        for chain in (old, new):
+            await signer.revoke(place_of(scene.hierarchy), chain[0])
+            assert await reader.status(chain, nonce=b"n" * 16) == "REVOKED"
+    await as_root(scene.server, "GET", "pki/crl/rotate", SPACE)
+    assert (await reader.get("ca")).body == new[1]
+    ids = [key for key, one in (await issuers(scene)).items() if one["key_id"]]
+    assert len(ids) == 2
+    listed = {}
+    for one in ids:
+        shown = (await reader.get(f"issuer/{one}/ca")).body
+        assert (await reader.get(f"issuer/{one}/chain")).status == 200
+        listed[shown] = [entry.serial_number for entry in await reader.crl(f"issuer/{one}/crl")]
+    numbers = [x509.load_der_x509_certificate(chain[0]).serial_number for chain in (old, new)]
+    assert [listed[old[1]], listed[new[1]]] == [[numbers[0]], [numbers[1]]]
+    assert [entry.serial_number for entry in await reader.crl()] == [numbers[1]]
+
+
+async def issuers(scene: Scene) -> dict[str, dict[str, str]]:
+    """Return what the mount tells of its issuers, by id."""
+    listed = await as_root(scene.server, "LIST", "pki/issuers", SPACE)
+    found: dict[str, dict[str, str]] = listed["data"]["key_info"]
+    return found
+
+
 async def test_a_responder_that_vault_has_switched_off_is_not_authorized(scene: Scene) -> None:
     await as_root(scene.server, "POST", "pki/config/crl", SPACE, {"ocsp_disable": True})
     answer = await scene.reader.post(asked(scene.chain))

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -10,12 +11,15 @@ from cryptography import x509
 from cryptography.x509 import ocsp
 
 from acmeproxy.adapters.embedded.openbao import OpenBao
+from acmeproxy.adapters.embedded.valkey import Valkey
 from acmeproxy.wiring.serving import Role
+from tests.support.cutting_proxy import cutting_proxy
 from tests.support.eventually import eventually
 from tests.support.held import Held, hold
+from tests.support.http01_responder import Http01Responder
 from tests.support.openbao import as_root
 from tests.support.proxies import Launch
-from tests.support.proxy import Plan, Proxy
+from tests.support.proxy import Plan, Proxy, hosted, proxy
 from tests.support.raw_http import exchange, request
 from tests.support.relying_party import REQUEST, RelyingParty, asked, in_path, said
 
@@ -39,7 +43,9 @@ def reader(issuing: Proxy) -> RelyingParty:
     return RelyingParty(issuing.http, issuing.origin)
 
 
-@pytest.mark.parametrize("how", ["escaped", "as it is", "unpadded", "lower-case escapes"])
+@pytest.mark.parametrize(
+    "how", ["escaped", "as it is", "unpadded", "lower-case escapes", "one slash more", "spaces"]
+)
 async def test_a_request_is_in_the_path_however_it_is_spelt(
     how: str, reader: RelyingParty, held: Held
 ) -> None:
@@ -56,6 +62,8 @@ async def test_a_request_is_in_the_path_however_it_is_spelt(
         "escaped": escaped,
         "as it is": plain,
         "unpadded": plain.rstrip("="),
+        "one slash more": f"/{escaped}",
+        "spaces": escaped.replace("%2B", "%20"),
         "lower-case escapes": escaped.replace("%2F", "%2f").replace("%2B", "%2b").replace("%3D", "%3d"),
     }[how]
     answer = await reader.get(f"ocsp/{spelt}")
@@ -113,6 +121,30 @@ async def test_a_certificate_revoked_over_acme_is_revoked_at_once_in_every_proce
     answer = await here.get(f"ocsp/{in_path(asked(held.chain))}")
     # Nothing will make it good again.
     assert int(answer.headers["Cache-Control"].split(", ")[1].removeprefix("max-age=")) > 3600
+    # Who was told `good` a moment before may have the same date.
+    made = answer.headers["Last-Modified"]
+    again = await here.get(f"ocsp/{in_path(asked(held.chain))}", If_Modified_Since=made)
+    assert (again.status, said(again.body, held.chain)) == (200, "REVOKED")
+
+
+async def test_a_process_that_the_news_cannot_reach_does_not_go_on_saying_good(
+    empty_valkey: Valkey, responder: Http01Responder, issuing_plan: Plan, held: Held, tmp_path: Path
+) -> None:
+    """A6: its connection to the store is dead and nothing says so, and then it asks Vault each time."""
+    plan = replace(issuing_plan, role=Role.WEB, more={**issuing_plan.more, "redis": "timeout = 0.5\n"})
+    async with cutting_proxy(empty_valkey.port) as network:
+        store = Valkey(empty_valkey.process, network.port)
+        async with hosted(proxy(tmp_path, store, responder, plan)) as cut_off:
+            there = RelyingParty(cut_off.http, cut_off.origin)
+            assert await there.status(held.chain) == "GOOD"
+            network.swallow()
+            assert (await held.client.revoke(held.leaf)).status == 200
+
+            async def asked_vault() -> bool:
+                return await there.status(held.chain) == "REVOKED"
+
+            # Far less than the minute for which `good` is said again.
+            await eventually(asked_vault, within=30)
 
 
 async def test_a_number_that_was_never_issued_is_good(reader: RelyingParty, held: Held) -> None:

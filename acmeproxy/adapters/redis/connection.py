@@ -49,6 +49,7 @@ class Connection:
 
     def __init__(self, client: redis.asyncio.Redis, durability: Durability, patience: timedelta) -> None:
         self._client = client
+        self._patience = patience.total_seconds()
         self._deadline = (patience + _FSYNC_PATIENCE).total_seconds()
         self._fsync = {Durability.FSYNC: True, Durability.NONE: False}.get(durability)
         self._digests: dict[str, str] = {}
@@ -87,14 +88,19 @@ class Connection:
     async def subscribed(self, channel: str) -> AsyncIterator[AsyncIterator[bytes]]:
         """Subscribe on a connection of its own and yield the messages as they come.
 
+        What is published after this was entered is among them, or there is an error.
+
         Raises:
-            StateAwayError: The connection failed, also while messages are read.
+            StateAwayError: The connection failed, also while messages are read, or nothing came back on it
+                within the patience: it may be dead without an end.
         """
         with _translated():
-            async with self._client.pubsub(ignore_subscribe_messages=True) as subscription:
+            async with self._client.pubsub() as subscription:
                 async with asyncio.timeout(self._deadline):
                     await subscription.subscribe(channel)
-                yield _messages(subscription)
+                    while (await subscription.get_message(timeout=None))["type"] != "subscribe":
+                        pass
+                yield _messages(subscription, self._patience)
 
     async def blocking(self, command: str, *arguments: str | int) -> Any:  # noqa: ANN401 - as redis answers
         """Run a command that waits at the server; its own BLOCK must end before our deadline.
@@ -174,12 +180,23 @@ class Connection:
         self._digests = digests
 
 
-async def _messages(subscription: PubSub) -> AsyncIterator[bytes]:
+async def _messages(subscription: PubSub, patience: float) -> AsyncIterator[bytes]:
+    """Yield messages, and ask now and then whether any would come: a dead connection is as silent."""
+    clock = asyncio.get_running_loop().time
+    heard = asked = clock()
+    beat = patience / 3
     while True:
-        # A deadline inside the socket's own, so that silence is not taken for a failure.
-        message = await subscription.get_message(timeout=1)
+        if clock() >= asked + beat:
+            asked = clock()
+            await subscription.ping("still there?")
+        # A deadline inside the socket's own, so that silence is not taken for a failure at once.
+        message = await subscription.get_message(timeout=beat)
         if message is not None:
-            yield message["data"]
+            heard = clock()
+            if message["type"] == "message":
+                yield message["data"]
+        elif clock() >= heard + patience:
+            raise TimeoutError("nothing comes back on the subscription")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import requests
 import urllib3
 from hvac.adapters import RawAdapter
 
-from acmeproxy.adapters.vault.connection import Reveal, VaultConnection
+from acmeproxy.adapters.vault.connection import Confidential, Reveal, VaultConnection
 from acmeproxy.adapters.vault.gate import Gate, serves_nobody
 from acmeproxy.adapters.vault.transport import Call, LostError, UnsentError, session
 
@@ -28,8 +28,8 @@ class Answer(msgspec.Struct, frozen=True):
     """What Vault answered. `data` and `auth` may hold secrets and are not shown.
 
     `retry_after` is its wish, an hour at most, or ours where the address serves nobody; `errors` are its
-    texts, which may quote a request. `help` is what it says of a path, `octets` the body where it is not
-    JSON. `index` tells how far the store was of the node that answered; it is for handing back only.
+    texts, which quote no secret of the request. `help` is what it says of a path, `octets` the body where it
+    is not JSON. `index` tells how far the store was of the node that answered; it is for handing back only.
     """
 
     status: int
@@ -87,7 +87,8 @@ class VaultClient:
             token="",
             namespace=connection.namespace or None,
             verify=verify,
-            cert=certificate,
+            # An empty one, likewise.
+            cert=certificate or (),
             timeout=(connection.connect_timeout.total_seconds(), connection.read_timeout.total_seconds()),
             allow_redirects=False,
             session=self._session,
@@ -132,7 +133,7 @@ class VaultClient:
                     params=query,
                     stream=True,
                 )
-                return _read(response, largest)
+                return unquoted(_read(response, largest), token, body)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 kind = type(error).__name__
             # Raised out here, for these errors carry the request and with it the token (INV-13).
@@ -174,6 +175,21 @@ def answered(status: int, retry_after: str, body: bytes) -> Answer:
         envelope.help,
         octets,
     )
+
+
+def unquoted(answer: Answer, token: Reveal | None, body: Mapping[str, Any] | None = None) -> Answer:
+    """Return an answer whose texts, which are logged, quote no secret of the request (INV-13)."""
+    if not (answer.errors or answer.warnings):
+        return answer
+    secrets = [*([token()] if token else ()), *(body.secrets if isinstance(body, Confidential) else ())]
+
+    def without(text: str) -> str:
+        for secret in filter(None, secrets):
+            text = text.replace(secret, "***")
+        return text
+
+    errors, warnings = tuple(map(without, answer.errors)), tuple(map(without, answer.warnings))
+    return msgspec.structs.replace(answer, errors=errors, warnings=warnings)
 
 
 def with_our_wish(answer: Answer, gate: Gate) -> Answer:

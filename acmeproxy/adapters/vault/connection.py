@@ -36,6 +36,11 @@ class Secret:
 class Confidential(dict[str, Any]):
     """A request's body that holds a secret, and that shows nothing in a log or a traceback."""
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be quoted: everything but who we say that we are."""
+        return tuple(text for name, text in self.items() if name not in {"role", "role_id"})
+
     def __repr__(self) -> str:
         """Show nothing of it."""
         return "Confidential(***)"

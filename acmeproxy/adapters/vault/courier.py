@@ -22,7 +22,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssl_ import create_urllib3_context
 from yarl import URL
 
-from acmeproxy.adapters.vault.client import MAX_ANSWER, Answer, answered, with_our_wish
+from acmeproxy.adapters.vault.client import MAX_ANSWER, Answer, answered, unquoted, with_our_wish
 from acmeproxy.adapters.vault.connection import Reveal, VaultConnection
 from acmeproxy.adapters.vault.gate import Gate
 from acmeproxy.adapters.vault.transport import Call, LateError, LostError, UnsentError
@@ -94,7 +94,7 @@ class Courier:
             raise failed
 
         answer = await self._gate.accompany(work, self._connection.deadline)
-        return with_our_wish(answer, self._gate)
+        return with_our_wish(unquoted(answer, token), self._gate)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -19,6 +19,7 @@ _LONGEST: Final = 31_536_000_000
 class Lease(msgspec.Struct, frozen=True):
     """A token and, in seconds of the monotonic clock, when it was made, shall be renewed and will be dead.
 
+    Where no better one was to be had, `born` is when that was found out.
     `length` is how many seconds were given. Without a token, requests are sent to somebody who adds one.
     """
 

@@ -138,10 +138,19 @@ class Login:
             lease = self._lease
             if lease is not None and lease.token is not refused:
                 return True
-            if lease is not None and _lacks_policy(answer) and time.monotonic() < lease.born + _FRESH_SECONDS:
+            if lease is None or not _lacks_policy(answer):
+                self._lease = None
+                self._lease = await self._logged_in()
+                return True
+            now = time.monotonic()
+            if now < lease.born + _FRESH_SECONDS:
                 return False
-            self._lease = None
-            self._lease = await self._logged_in()
+            try:
+                self._lease = await self._logged_in()
+            except SigningDeferredError:
+                # Vault knows the token, which may do other things, and there is no better one for a while.
+                self._lease = msgspec.structs.replace(lease, born=now)
+                return False
             return True
 
     async def _logged_in(self) -> Lease:

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from acmeproxy.adapters.vault import chain
 from acmeproxy.adapters.vault.client import Answer, VaultClient
+from acmeproxy.adapters.vault.gate import serves_nobody
 from acmeproxy.adapters.vault.place import check_path
 from acmeproxy.adapters.vault.transport import LostError, UnsentError
 from acmeproxy.core import ocsp
 from acmeproxy.services.authority import Issuer, Issuers
-from acmeproxy.services.flights import AwayError
+from acmeproxy.services.flights import AwayError, UnfitError
 
 _LARGEST_LIST: Final = 32 << 20
 _LARGEST_STATUS: Final = 64 << 10
@@ -19,6 +20,8 @@ _MOST_ISSUERS: Final = 100
 _READ_TOGETHER: Final = 4
 _NO_DEFAULT: Final = "no default issuer"
 _NO_LIST: Final = "unable to find CRL for issuer"
+#: What Vault says where it has not the one thing that it was asked for; all else is said of the mount.
+_OF_ONE_THING: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR})
 _ALL_WITHIN: Final = timedelta(seconds=30)
 
 
@@ -52,7 +55,7 @@ class PublicMount:
         if any(_NO_LIST in error for error in answer.errors):
             return None
         if not answer.ok:
-            raise AwayError(answer.reason)
+            raise _refusal(answer)
         return answer.octets or None
 
     async def status(self, request: bytes) -> bytes:
@@ -69,7 +72,7 @@ class PublicMount:
         )
         if answer.status == HTTPStatus.OK or ocsp.fault_of(answer.octets) is not None:
             return answer.octets
-        raise AwayError(answer.reason)
+        raise _refusal(answer)
 
     async def _issuers(self) -> Issuers:
         listed = await self._ask("list", "issuers")
@@ -108,6 +111,12 @@ class PublicMount:
             return await self._client.ask(method, f"{self._mount}/{path}", **parts)
         except (UnsentError, LostError) as error:
             raise AwayError(str(error)) from None
+
+
+def _refusal(answer: Answer) -> AwayError:
+    if answer.status in _OF_ONE_THING and not serves_nobody(answer):
+        return UnfitError(answer.reason)
+    return AwayError(answer.reason)
 
 
 def _signs(details: Any, issuer_id: str) -> bool:  # noqa: ANN401 - as Vault answers

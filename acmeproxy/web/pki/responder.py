@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 
 from acmeproxy.core import ocsp
-from acmeproxy.core.ocsp import Fault, MalformedRequestError
+from acmeproxy.core.ocsp import Fault, MalformedRequestError, Status
 from acmeproxy.core.problem import refuse
 from acmeproxy.core.reference import Reference
 from acmeproxy.services.statuses import Said, fresh_until
@@ -27,9 +27,8 @@ SEPARATOR: Final = "/ocsp/"
 
 async def get(request: web.Request) -> web.Response:
     """Answer a request in the path: base64, escaped or not, with its padding or without."""
-    encoded = request.rel_url.raw_path.partition(SEPARATOR)[2]
     try:
-        der = base64.b64decode(_padded(unquote_to_bytes(encoded)), validate=True)
+        der = base64.b64decode(_as_sent(request.rel_url.raw_path.partition(SEPARATOR)[2]), validate=True)
     except (binascii.Error, ValueError):
         der = b""
     said = await _said(request, der)
@@ -42,6 +41,8 @@ async def get(request: web.Request) -> web.Response:
         hashlib.sha256(said.der).hexdigest(),
         fresh_until(said, said.this_update),
         said.this_update,
+        # What was said before it was revoked may be of the same second (RFC 9110 §8.8.2.2).
+        by_date=said.status is not Status.REVOKED,
     )
     return show(request, shown, now)
 
@@ -77,5 +78,10 @@ async def _said(request: web.Request, der: bytes) -> Said:
     return await published.statuses.answer(asked)
 
 
-def _padded(text: bytes) -> bytes:
-    return text.rstrip(b"=") + b"=" * (-len(text.rstrip(b"=")) % 4)
+def _as_sent(path: str) -> bytes:
+    """Return the base64 that was meant: with its padding, and as it was before others laid hands on it.
+
+    A URL in a certificate that ends in a slash gives two. Who takes a path for a form makes pluses spaces.
+    """
+    text = unquote_to_bytes(path).lstrip(b"/").rstrip(b"=").replace(b" ", b"+")
+    return text + b"=" * (-len(text) % 4)

@@ -15,7 +15,8 @@ _SECOND: Final = timedelta(seconds=1)
 class Shown(msgspec.Struct, frozen=True):
     """What is shown: its octets and type, a strong validator, when it was made, and until when to keep it.
 
-    `keep_until` may not be after the time from which on the thing itself is no longer true.
+    `keep_until` may not be after the time from which on the thing itself is no longer true. `by_date` tells
+    whether who has one that was made then has this one.
     """
 
     body: bytes
@@ -23,6 +24,7 @@ class Shown(msgspec.Struct, frozen=True):
     digest: str
     keep_until: datetime
     changed: datetime | None = None
+    by_date: bool = True
 
 
 def show(request: web.Request, shown: Shown, now: datetime) -> web.Response:
@@ -30,7 +32,7 @@ def show(request: web.Request, shown: Shown, now: datetime) -> web.Response:
     etag = f'"{shown.digest[:32]}"'
     age = max(0, (shown.keep_until - now) // _SECOND)
     headers = dict(_fields(etag, shown.changed, age, int(now.timestamp()) + age))
-    if _is_known(request, etag, shown.changed):
+    if _is_known(request, etag, shown.changed if shown.by_date else None):
         return web.Response(status=304, headers=headers)
     headers["Content-Type"] = shown.media_type
     return web.Response(body=shown.body, headers=headers)

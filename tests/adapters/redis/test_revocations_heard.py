@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from acmeproxy.adapters.embedded.valkey import Valkey
 from acmeproxy.adapters.embedded.valkey import valkey as running_valkey
 from acmeproxy.adapters.redis import keys
 from acmeproxy.adapters.redis.commit import Commit
@@ -17,6 +18,7 @@ from acmeproxy.core.authorization import Authorization
 from acmeproxy.core.certificate import Certificate
 from acmeproxy.core.ids import CertificateId, OrderId
 from acmeproxy.core.order import Order
+from tests.support.cutting_proxy import Cut, CuttingProxy, cutting_proxy
 from tests.support.eventually import eventually
 from tests.support.stored import PATIENCE, START, TENANT, new_account, new_order
 
@@ -116,3 +118,44 @@ async def test_an_interruption_is_told_of_and_its_end(tmp_path: Path) -> None:
         async with running_valkey(tmp_path, port=first.port):
             await told(notes, "listening")
     assert notes.told[0] == "listening"
+
+
+@asynccontextmanager
+async def far_away(valkey: Valkey) -> AsyncIterator[tuple[CuttingProxy, Connection]]:
+    """Reach the store through a network that can fail; without an answer within half a second it has."""
+    async with (
+        cutting_proxy(valkey.port) as network,
+        connect(f"redis://127.0.0.1:{network.port}/0", None, LONG / 20, Durability.AUTO) as state,
+    ):
+        yield network, state
+
+
+async def test_a_connection_that_is_reset_is_an_interruption_although_the_store_is_there(
+    valkey_server: Valkey,
+) -> None:
+    """What was published in between is lost, however quickly there is another connection."""
+    notes = Notes()
+    async with far_away(valkey_server) as (network, state), listening(state, notes):
+        network.cut(b"PING", Cut.REQUEST)
+        await told(notes, "interrupted")
+        await told(notes, "listening")
+
+
+async def test_a_connection_that_is_dead_without_an_end_is_an_interruption(valkey_server: Valkey) -> None:
+    """A firewall that forgets a connection ends nothing: on a silent one nobody may say what he knew (A6)."""
+    notes = Notes()
+    async with far_away(valkey_server) as (network, state), listening(state, notes):
+        network.swallow()
+        await told(notes, "interrupted")
+
+
+async def test_who_has_asked_for_news_does_not_listen_before_that_has_arrived(valkey_server: Valkey) -> None:
+    """Else what is revoked between the two is `good` to who believes that all is heard."""
+    notes = Notes()
+    async with far_away(valkey_server) as (network, state):
+        network.swallow(b"SUBSCRIBE")
+        listener = asyncio.create_task(RedisOutcomes(state, notes).listen())
+        await network.until(b"SUBSCRIBE")
+        await told(notes, "interrupted")
+        listener.cancel()
+    assert notes.told == ["interrupted"]

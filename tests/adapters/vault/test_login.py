@@ -116,6 +116,21 @@ async def test_a_missing_policy_is_no_reason_to_log_in_again_and_again(
         assert proxy.count(b"/sign/") == 3
 
 
+async def test_a_token_that_works_is_not_thrown_away_for_what_it_may_not(
+    openbao: OpenBao, hierarchy: Hierarchy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret id that is good for one login, and a role that may not be read: signing needs neither."""
+    monkeypatch.setattr("acmeproxy.adapters.vault.login._FRESH_SECONDS", 0)
+    rules = 'path "pki/sign/acme" { capabilities = ["update"] }'
+    await as_root(openbao, "POST", "sys/policies/acl/signs-only", "admin/alpha", {"policy": rules})
+    login = await approle(openbao, "once", token_policies=["signs-only"], secret_id_num_uses=1)
+    async with cutting_proxy(openbao.port) as proxy, through(proxy, login) as signer:
+        assert (await signer.sign(tenant(hierarchy), intent(["www.alpha.example"]))).leaf
+        for _ in range(2):
+            assert await signer.read_role(tenant(hierarchy)) is None
+            assert (await signer.sign(tenant(hierarchy), intent(["www.alpha.example"]))).leaf
+
+
 async def test_a_token_is_kept_alive_while_nobody_signs(openbao: OpenBao, hierarchy: Hierarchy) -> None:
     """Its period is two seconds; after two renewals it is older than that, and still the same."""
     login = await approle(openbao, "brief", token_period="2s")

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from acmeproxy.adapters.embedded.openbao import OpenBao
-from acmeproxy.adapters.vault.connection import CertificateLogin
+from acmeproxy.adapters.vault.connection import AgentLogin, CertificateLogin
 from acmeproxy.adapters.vault.login import Login
 from acmeproxy.adapters.vault.provisioning import Hierarchy
 from acmeproxy.services.ports import SigningDeferredError
@@ -116,6 +116,16 @@ async def test_without_a_role_any_that_fits_is_taken(server: TlsOpenBao, login: 
     anyone = msgspec.structs.replace(login, role="")
     async with logging_in(server.address, anyone, namespace="", ca=server.ca) as keeper:
         assert (await looked_up(keeper))["path"] == "auth/cert/login"
+
+
+async def test_a_certificate_of_the_environment_is_nobodys(
+    server: TlsOpenBao, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INV-4: hvac would show the one that `VAULT_CLIENT_CERT` names, or fail where it is not."""
+    monkeypatch.setattr("hvac.v1.VAULT_CLIENT_CERT", "/nowhere/client.pem")
+    monkeypatch.setattr("hvac.v1.VAULT_CLIENT_KEY", "/nowhere/client-key.pem")
+    async with logging_in(server.address, AgentLogin(), namespace="", ca=server.ca) as keeper:
+        assert (await keeper.ask_openly("sys/seal-status")).status == 200
 
 
 async def test_the_certificate_of_a_stranger_and_of_another_name(

@@ -16,9 +16,13 @@ from acmeproxy.adapters.vault.connection import (
     JwtLogin,
     KubernetesLogin,
     LoginMethod,
+    Secret,
     SecretFile,
     TokenLogin,
+    VaultConnection,
 )
+from acmeproxy.adapters.vault.courier import Courier
+from acmeproxy.adapters.vault.gate import Gate
 from acmeproxy.adapters.vault.login import Login
 from acmeproxy.services.ports import SigningDeferredError
 from tests.adapters.vault.canned_vault import CannedVault, canned_vault, http_answer
@@ -88,6 +92,37 @@ async def test_a_refused_login_tells_nothing(
     assert "in _logged_in" in everything(error)
     assert CANARY not in f"{everything(error)}{caplog.text}{login!r}"
     assert "PRIVATE KEY" not in f"{everything(error)}{caplog.text}{login!r}"
+
+
+@pytest.mark.parametrize("name", ["token", "approle", "wrapped", "kubernetes", "jwt"])
+async def test_a_refusal_that_quotes_the_secret_tells_nothing(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What stands before Vault may write anything into what it answers."""
+    caplog.set_level(logging.DEBUG)
+    quoting = http_answer(403, {"errors": [f"who is {CANARY}?", "no"], "warnings": [CANARY]})
+    async with scripted_vault([], quoting) as vault:
+        error = await failed(vault.address, METHODS[name](tmp_path))
+    assert "'who is ***?'" in str(error)
+    assert CANARY not in f"{everything(error)}{caplog.text}"
+
+
+async def test_an_answer_that_quotes_the_token_tells_nothing() -> None:
+    """Neither where it is asked by hvac, nor where it is signed by the courier."""
+    quoting = http_answer(403, {"errors": [f"{CANARY}!"], "warnings": [f"of {CANARY}"]})
+    known = http_answer(200, {"data": {"ttl": 3600, "renewable": False}})
+    login, body = TokenLogin(Secret(CANARY)), {"csr": "of somebody"}
+    async with scripted_vault([(b"lookup-self", known)], quoting) as vault:
+        async with logging_in(vault.address, login, namespace="") as keeper:
+            asked = await keeper.ask("get", "pki/roles/acme")
+        connection = VaultConnection(vault.address, login)
+        gate = Gate(1)
+        courier = Courier(connection, gate)
+        signed = await courier.post("pki/sign/acme", token=login.token, body=body, headers={})
+        await courier.close()
+        gate.close()
+    assert [answer.errors for answer in (asked, signed)] == [("***!",)] * 2
+    assert [answer.warnings for answer in (asked, signed)] == [("of ***",)] * 2
 
 
 @each_method

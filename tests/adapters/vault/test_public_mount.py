@@ -18,7 +18,7 @@ from acmeproxy.adapters.vault.public_mount import PublicMount
 from acmeproxy.adapters.vault.signer import VaultSigner
 from acmeproxy.core import ocsp
 from acmeproxy.core.ocsp import CertId, Fault
-from acmeproxy.services.flights import AwayError
+from acmeproxy.services.flights import AwayError, UnfitError
 from tests.adapters.vault.canned_vault import canned_vault, http_answer
 from tests.support.openbao import ALPHA, BETA, as_root, connections, intent, tenant
 
@@ -130,6 +130,34 @@ async def test_a_mount_that_is_not_there_is_away(
     ):
         with pytest.raises(AwayError, match=r"Vault answered 40[34]"):
             await asking
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (http_answer(500, {"errors": ["unable to find PKI issuer for reference: x"]}), UnfitError),
+        (http_answer(400, {"errors": ["no"]}), UnfitError),
+        (
+            http_answer(500, {"errors": ["local node not active but active cluster node not found"]}),
+            AwayError,
+        ),
+        (http_answer(404, {"errors": ["no handler for route"]}), AwayError),
+        (http_answer(503, b"<html>"), AwayError),
+    ],
+    ids=["no issuer", "bad request", "no leader", "no mount", "gateway"],
+)
+async def test_what_is_wrong_with_one_thing_is_told_from_a_mount_that_is_away(
+    gate: Gate, answer: bytes, kind: type[AwayError]
+) -> None:
+    for delta in (False, True):
+        async with canned_vault(answer) as vault:
+            with pytest.raises(AwayError) as raised:
+                await mounted(gate, vault.port).revocation_list("x", delta=delta)
+        assert type(raised.value) is kind
+    async with canned_vault(answer) as vault:
+        with pytest.raises(AwayError) as raised:
+            await mounted(gate, vault.port).status(b"a request")
+    assert type(raised.value) is kind
 
 
 @pytest.mark.parametrize("path", ["../sys", "pki/../x", "", "a//b", "pki?x"])
