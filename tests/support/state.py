@@ -53,7 +53,7 @@ class State:
         assert changed == []
 
     async def names(self) -> set[bytes]:
-        """Return the names of all keys that requests make, nonces and all; some vanish when their time comes."""
+        """Return the names of all keys that requests make, nonces and all; some vanish in their time."""
         return {key async for key in self._redis.scan_iter(count=1000) if not _OURS.match(key)}
 
     async def document(self, kind: str, id_: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from acmeproxy.core.ids import AuthorizationId, OrderId
 from acmeproxy.core.job import Job, JobKind
 from acmeproxy.services.stores import StateAwayError, Wanted
 from tests.support.eventually import eventually
-from tests.support.stored import START, TENANT, SetClock, answer, new_account, new_order
+from tests.support.stored import PATIENCE, START, TENANT, SetClock, answer, new_account, new_order
 
 SHORT = timedelta(milliseconds=200)
 OWNER, ACCOUNT = new_account()
@@ -172,6 +172,19 @@ async def test_scripts_that_the_server_forgot_are_loaded_again(state: Connection
         await RedisGate(state).admit(TENANT, "", Wanted(account=OWNER.account, order=ORDER.id))
     await answer(state, "SCRIPT", "FLUSH")
     await asyncio.gather(*(RedisGate(state).admit(TENANT, "", Wanted()) for _ in range(20)))
+
+
+@pytest.mark.parametrize("crowds", [1, 2], ids=["never loaded", "forgotten"])
+async def test_a_crowd_that_finds_no_scripts_loads_them_once(crowds: int, state: Connection) -> None:
+    """RED-07: what comes first after a start or a failover is a crowd."""
+    for _ in range(crowds):
+        await answer(state, "SCRIPT", "FLUSH")
+        await answer(state, "CONFIG", "RESETSTAT")
+        await asyncio.gather(*(RedisGate(state).admit(TENANT, "", Wanted()) for _ in range(50)))
+    stats = await answer(state, "INFO", "commandstats")
+    assert isinstance(stats, bytes)
+    [loads] = [line for line in stats.split() if line.startswith(b"cmdstat_script|load:")]
+    assert loads.startswith(b"cmdstat_script|load:calls=5,"), loads
 
 
 @pytest.mark.parametrize(
