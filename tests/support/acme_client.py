@@ -213,7 +213,7 @@ class AcmeClient:
             payload["reason"] = reason
         return await self.post((await self.directory())["revokeCert"], payload, signer=signer)
 
-    async def settled(self, url: str, first: Answer | None = None, *, within: float = 30) -> Answer:
+    async def settled(self, url: str, first: Answer | None = None, *, within: float = 60) -> Answer:
         """Read a resource until it is neither pending nor processing, for at most `within` seconds.
 
         Args:

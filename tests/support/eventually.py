@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 _PAUSE = 0.02
 
 
-async def eventually(probe: Callable[[], Awaitable[bool]], *, within: float = 10) -> None:
+async def eventually(probe: Callable[[], Awaitable[bool]], *, within: float = 60) -> None:
     """Ask until the answer is yes.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import Final
 
 from acmeproxy.adapters.embedded import leash
 
-_STOP_WITHIN: Final = 15
+_STOP_WITHIN: Final = 60
 _PAUSE: Final = 0.05
 #: Below the ports that Linux gives to outgoing connections: nobody takes one while its user is away.
 _STEADY: Final = (20000, 32000)
@@ -42,7 +42,7 @@ def steady_port() -> int:
 
 
 def run(
-    command: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: str = "", seconds: float = 60
+    command: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: str = "", seconds: float = 180
 ) -> str:
     """Run a program to its end and return what it printed, errors included.
 
@@ -55,7 +55,7 @@ def run(
 
 
 def attempt(
-    command: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: str = "", seconds: float = 60
+    command: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: str = "", seconds: float = 180
 ) -> tuple[str, int]:
     """Run a program to its end, and return what it printed and its exit code."""
     done = subprocess.run(  # noqa: S603 - programs of the test's own choice
@@ -93,7 +93,7 @@ def running(
                 process.kill()
 
 
-def until(probe: Callable[[], bool], what: str, log: Path, within: float = 30) -> None:
+def until(probe: Callable[[], bool], what: str, log: Path, within: float = 60) -> None:
     """Ask until the answer is yes; an `OSError` is a no.
 
     Raises:

@@ -36,6 +36,7 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_KEEP_EVERY", "_RECLAIM_EVERY", "_SWEEP_EVERY", "_AWAY_PAUSE"):
         monkeypatch.setattr(runner_module, name, BRISK)
     monkeypatch.setattr(jobs_module, "_SILENT", SILENT)
+    monkeypatch.setattr(jobs_module, "_BLOCK", BRISK)
 
 
 class Held:
@@ -68,7 +69,7 @@ async def working(one: Runner) -> AsyncIterator[asyncio.Task[None]]:
     try:
         yield task
         one.drain()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await task
     finally:
         task.cancel()
@@ -124,7 +125,7 @@ async def test_draining_finishes_what_was_begun_and_takes_nothing_more(workshop:
         assert not task.done()
         assert not await valid(workshop, *begun)()
         held.go_on.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await task
     assert await valid(workshop, *begun)()
     assert await answer(workshop.state, "XLEN", f"{keys.tag(begun[0])}:jobs") == 0

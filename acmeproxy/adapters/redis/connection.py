@@ -170,7 +170,7 @@ class Connection:
                 yield
 
     async def _load_scripts(self, known: dict[str, str]) -> None:
-        """Load what was not there, unless somebody did since it was `known`: a crowd that finds none loads once."""
+        """Load what was not there, unless somebody has since it was `known`: a crowd loads it once."""
         async with self._loading:
             if self._digests is not known:
                 return
