@@ -1,6 +1,7 @@
 """External account binding: proof that an operator knows whose account this is (RFC 8555 §7.3.4)."""
 
 import hmac
+import secrets
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from acmeproxy.core.problem import AcmeError, refuse
 from acmeproxy.core.reference import Reference
 
 _DIGESTS: Final = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
+#: The first six bits of what base64url begins with `-`.
+_DASH: Final = 62
 
 
 class EabKey(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -74,6 +77,16 @@ class Binding(msgspec.Struct, frozen=True):
                 Reference.EAB_REFUSED, "the external account binding is not accepted: check kid and hmac key"
             )
         return key
+
+
+def new_secret() -> bytes:
+    """Return 256 random bits, whose base64url does not begin with `-` (EAB-14).
+
+    A client that is given the key as a word of its command line would take one that does for an option.
+    """
+    while (drawn := secrets.token_bytes(32))[0] >> 2 == _DASH:
+        pass
+    return drawn
 
 
 def parse(binding: object, outer_url: str, account_key: AccountKey) -> Binding:

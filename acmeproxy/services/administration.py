@@ -1,6 +1,5 @@
 """What operators do: give out EAB keys and take them back (RFC 8555 §7.3.4), and note who agreed to terms."""
 
-import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
@@ -9,7 +8,7 @@ import msgspec
 
 from acmeproxy.core import ids
 from acmeproxy.core.account import Account
-from acmeproxy.core.eab import EabKey
+from acmeproxy.core.eab import EabKey, new_secret
 from acmeproxy.core.ids import AccountId, TenantName
 from acmeproxy.services.account_stores import Accounts, EabKeys
 from acmeproxy.services.ports import Clock
@@ -38,10 +37,10 @@ class Administration:
         self._clock = clock
 
     async def create_eab_key(self, tenant: TenantName, grant: Grant) -> EabKey:
-        """Make a MAC key of 256 random bits for one tenant; its secret is shown now and never again."""
+        """Make a MAC key for one tenant; its secret is shown now and never again."""
         key = EabKey(
             kid=f"eab_{ids.random_id()}",
-            secret=secrets.token_bytes(32),
+            secret=new_secret(),
             created_at=self._clock(),
             label=grant.label,
             names=grant.names,

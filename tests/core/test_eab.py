@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from acmeproxy.core import eab, jws
-from acmeproxy.core.encoding import b64url_decode
+from acmeproxy.core.encoding import b64url_decode, b64url_encode
 from acmeproxy.core.ids import AccountId
 from acmeproxy.core.jwk import AccountKey
 from tests.support import acme_keys
@@ -215,3 +215,13 @@ def test_a_revoked_key_binds_nobody_more() -> None:
     assert revoked.revoke(NOW + timedelta(days=1)) is revoked
     with refused("unauthorized", "EAB-REFUSED", 403):
         revoked.bind("t", ONE, NOW)
+
+
+def test_a_key_is_no_option_of_a_command_line() -> None:
+    """EAB-14: 256 random bits, and certbot takes `--eab-hmac-key` with whatever comes out."""
+    drawn = {eab.new_secret() for _ in range(2000)}
+    assert len(drawn) == 2000
+    assert {len(secret) for secret in drawn} == {32}
+    # All of the alphabet of base64url but for the one.
+    assert len({b64url_encode(secret)[0] for secret in drawn} - {"-"}) == 63
+    assert not any(b64url_encode(secret).startswith("-") for secret in drawn)

@@ -84,7 +84,7 @@ async def fresh(client: AcmeClient) -> None:
 
 async def delivered(client: AcmeClient, order: Answer, found: Development) -> None:
     """Wait for the certificate, and count what OpenBao has signed for the name."""
-    done = await client.settled(order.location, within=60)
+    done = await client.settled(order.location, within=120)
     assert done.json()["status"] == "valid", done.body
     chain = (await client.get(done.json()["certificate"])).body
     assert openssl_verifies(found.root, chain).endswith("OK")
@@ -118,7 +118,8 @@ async def test_between_a_challenge_and_its_verdict(site: Site, http: ClientSessi
             took = time.monotonic() - begun
         assert settled.json()["status"] == "valid", settled.body
         _LOG.info("a killed look was repeated and ended %.1f s after the start", took)
-        assert took < 15
+        # Not with the lease of half a minute, of which some seconds are over by then.
+        assert took < 20
         csr = certificate_request([NAME], certificate_key())
         await client.finalize(order.json()["finalize"], csr)
         await delivered(client, order, second)
@@ -140,7 +141,7 @@ async def test_between_finalize_and_signing_while_openbao_is_sealed(site: Site, 
         await delivered(client, order, second)
         took = time.monotonic() - begun
         _LOG.info("a deferred order was issued %.1f s after the start", took)
-        assert took < 35
+        assert took < 60
         # The very same request again, whose answer had said processing (K18).
         again = await client.finalize(order.json()["finalize"], csr)
         assert (again.status, again.json()["status"]) == (200, "valid")
@@ -165,4 +166,4 @@ async def test_everything_at_once_while_openbao_holds_the_request(site: Site, ht
         await delivered(client, order, second)
         took = time.monotonic() - begun
         _LOG.info("an order of which nothing was known was issued %.1f s after the start", took)
-        assert took < 50
+        assert took < 90

@@ -2,7 +2,6 @@
 
 import ssl
 import tempfile
-import time
 import warnings
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,6 +16,7 @@ from acmeproxy.services.ports import Target
 from tests.support.alpn_certificate import Leaf, certificate
 from tests.support.dns_server import Reply, Zone, dns_server
 from tests.support.http01_look import AT_EASE, LOOPBACK, ZONE, dns_target
+from tests.support.in_time import in_time
 
 PROTOCOL: Final = "acme-tls/1"
 
@@ -60,7 +60,5 @@ async def look(
     async with dns_server(zone) as server:
         resolver = Resolver(("127.0.0.1", server.port), timeout)
         validator = TlsAlpn01(resolver=resolver, egress=egress, timeout=timeout, port=port)
-        started = time.monotonic()
-        problem = await validator.look(target or dns_target())
-        assert time.monotonic() - started < timeout.total_seconds() + 1
-        return problem
+        async with in_time(timeout.total_seconds() + 1):
+            return await validator.look(target or dns_target())

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from tests.support.connections import connections, reset
 
 _CHUNK = 1 << 16
-_DEADLINE = 10
+_DEADLINE = 60
 
 
 class Cut(enum.Enum):

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 import dns.flags
 import dns.message
@@ -16,6 +17,9 @@ Reply = Callable[[dns.message.Message, bool], Sequence[bytes]]
 
 Zone = Mapping[str, Mapping[str, Sequence[str]]]
 """Records by name and type; a name that is missing does not exist, a type that is missing has no data."""
+
+
+_TRIES: Final = 10
 
 
 class DnsServer:
@@ -56,18 +60,36 @@ class _Datagrams(asyncio.DatagramProtocol):
 async def dns_server(reply: Reply | Zone) -> AsyncIterator[DnsServer]:
     """Serve DNS on loopback, UDP and TCP on one free port, while the context lasts."""
     server = DnsServer(reply if callable(reply) else from_zone(reply))
-    loop = asyncio.get_running_loop()
-    streams = await asyncio.start_server(server.stream, "127.0.0.1", 0)
+    streams, datagrams = await udp_and_tcp(server.stream, lambda: _Datagrams(server))
     server.port = streams.sockets[0].getsockname()[1]
-    datagrams, _ = await loop.create_datagram_endpoint(
-        lambda: _Datagrams(server), local_addr=("127.0.0.1", server.port)
-    )
     try:
         yield server
     finally:
         datagrams.close()
         streams.close()
         await streams.wait_closed()
+
+
+async def udp_and_tcp(
+    stream: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    datagrams: Callable[[], asyncio.DatagramProtocol],
+) -> tuple[asyncio.Server, asyncio.DatagramTransport]:
+    """Listen on one free port of loopback in both ways."""
+    loop = asyncio.get_running_loop()
+    for tries_left in reversed(range(_TRIES)):
+        server = await asyncio.start_server(stream, "127.0.0.1", 0)
+        here = ("127.0.0.1", server.sockets[0].getsockname()[1])
+        try:
+            transport, _ = await loop.create_datagram_endpoint(datagrams, local_addr=here)
+        except OSError:
+            # A port that is free for TCP need not be free for UDP.
+            server.close()
+            await server.wait_closed()
+            if not tries_left:
+                raise
+        else:
+            return server, transport
+    raise AssertionError("the last try returns or raises")
 
 
 def from_zone(zone: Zone) -> Reply:

@@ -17,7 +17,7 @@ from yarl import URL
 from tests.adapters.vault.canned_vault import http_answer
 from tests.support.connections import connections, reset
 
-_DEADLINE = 20
+_DEADLINE = 60
 _HOP_BY_HOP = {"connection", "content-length", "transfer-encoding", "host"}
 
 

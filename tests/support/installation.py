@@ -22,8 +22,8 @@ from acmeproxy.adapters.embedded import leash
 BIN: Final = Path(sys.executable).parent
 ACMEPROXY: Final = str(BIN / "acmeproxy")
 _READY_WITHIN: Final = 60
-_STOP_WITHIN: Final = 20
-_ASK_WITHIN: Final = 10
+_STOP_WITHIN: Final = 60
+_ASK_WITHIN: Final = 60
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def certbot(home: Path, found: Development, name: str, *arguments: str, **enviro
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     return f"{done.returncode} {done.stdout}"
@@ -196,7 +196,7 @@ def openssl_verifies(root: Path, chain: bytes) -> str:
             (*command, "-untrusted", str(above), str(leaf)),
             capture_output=True,
             text=True,
-            timeout=10,
+            timeout=60,
             check=False,
         )
     return (done.stdout + done.stderr).strip()

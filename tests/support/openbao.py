@@ -27,7 +27,7 @@ from tests.support.acme_csr import certificate_key, certificate_request
 ALPHA = TenantName("alpha")
 BETA = TenantName("beta")
 SUFFIXES: Mapping[str, tuple[str, ...]] = {ALPHA: ("alpha.example",), BETA: ("beta.example",)}
-_DEADLINE = 10
+_DEADLINE = 60
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -17,7 +17,7 @@ from tests.support.connections import connections
 from tests.support.eventually import eventually
 from tests.support.openbao import as_root
 
-_ASK_WITHIN = 10
+_ASK_WITHIN = 60
 
 
 @asynccontextmanager
@@ -123,7 +123,7 @@ async def cluster(directory: Path) -> AsyncIterator[Cluster]:
             await ask(port, "POST", "sys/storage/raft/join", {"leader_api_addr": first.address})
             await ask(port, "PUT", "sys/unseal", {"key": first.unseal_key})
             nodes.append(joined)
-        await eventually(lambda: _votes(first, len(nodes)), within=20)
+        await eventually(lambda: _votes(first, len(nodes)), within=60)
         made = Cluster(nodes)
         made.port = await stack.enter_async_context(connections(made.serve))
         yield made

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from tests.support.installation import Development
 
-_DEADLINE = 10
+_DEADLINE = 60
 
 
 def add_other_chain(dev: Development, tenant: str = "team-a") -> None:

@@ -11,7 +11,7 @@ from acmeproxy.adapters.embedded.openbao import OpenBao
 from tests.support import programs
 
 POLICIES: Final = Path(__file__).parents[2] / "deploy" / "vault" / "policies"
-_DEADLINE: Final = 10
+_DEADLINE: Final = 60
 
 
 def text(name: str) -> str:

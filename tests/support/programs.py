@@ -1,7 +1,6 @@
 """Other people's programs: run to their end, or kept running until the test has ended."""
 
 import os
-import random
 import signal
 import socket
 import ssl
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from acmeproxy.adapters.embedded import leash
+from acmeproxy.adapters.embedded.processes import free_port
 
-_STOP_WITHIN: Final = 15
+_STOP_WITHIN: Final = 60
 _PAUSE: Final = 0.05
-#: Below the ports that Linux gives to outgoing connections: nobody takes one while its user is away.
-_STEADY: Final = (20000, 32000)
+_GIVEN: Final[set[int]] = set()
 
 
 def installed(program: str) -> str:
@@ -29,20 +28,15 @@ def installed(program: str) -> str:
 
 
 def steady_port() -> int:
-    """Return a port that nobody listens on, and that stays free between two programs that use it."""
-    while True:
-        port = random.randint(*_STEADY)  # noqa: S311 - not a secret
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("", port))
-            except OSError:
-                continue
-            return port
+    """Return a free port that stays free between two programs that use it, and is given out once."""
+    while (port := free_port()) in _GIVEN:
+        pass
+    _GIVEN.add(port)
+    return port
 
 
 def run(
-    command: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: str = "", seconds: float = 60
+    command: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: str = "", seconds: float = 180
 ) -> str:
     """Run a program to its end and return what it printed, errors included.
 
@@ -55,7 +49,7 @@ def run(
 
 
 def attempt(
-    command: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: str = "", seconds: float = 60
+    command: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: str = "", seconds: float = 180
 ) -> tuple[str, int]:
     """Run a program to its end, and return what it printed and its exit code."""
     done = subprocess.run(  # noqa: S603 - programs of the test's own choice
@@ -93,7 +87,7 @@ def running(
                 process.kill()
 
 
-def until(probe: Callable[[], bool], what: str, log: Path, within: float = 30) -> None:
+def until(probe: Callable[[], bool], what: str, log: Path, within: float = 60) -> None:
     """Ask until the answer is yes; an `OSError` is a no.
 
     Raises:

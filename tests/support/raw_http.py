@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-_DEADLINE = 10
+_DEADLINE = 60
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ async def registered(
 ) -> AcmeClient:
     """Register; a server that has just started may refuse its own nonces for a moment, as clients know."""
     client = AcmeClient(http, directory)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         answer = await client.new_account(external)
         while answer.error == "badNonce":
             answer = await client.new_account(external)

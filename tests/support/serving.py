@@ -95,7 +95,7 @@ secret_id = "{pki.login.secret_id()}"
             return bool(said) and all(said.get(name) == value for name, value in expected.items())
 
         try:
-            await eventually(says, within=30)
+            await eventually(says, within=60)
         except TimeoutError:
             raise AssertionError(said) from None
         return said

@@ -10,6 +10,8 @@ from redis.asyncio import Redis
 
 #: Used nonces, a probe's key, what workers read in Vault, and budgets, which vanish by themselves.
 _FLEETING = re.compile(rb"\{acmeproxy/(?:nonce|probe)\}|\{[^}]*/roles\}:|\{[^}]*/limits\}:|\{[^}]*\}:limit:")
+#: What processes write whether anybody asks them for something or not.
+_OURS = re.compile(rb"\{acmeproxy/probe\}|\{[^}]*/roles\}:")
 #: All keys and what they hold, in one step. Of a stream the entries only: its groups keep books all the time.
 _LOOK = """
 local found, cursor = {}, '0'
@@ -50,9 +52,9 @@ class State:
         changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
         assert changed == []
 
-    async def size(self) -> int:
-        """Return the number of keys, nonces and all."""
-        return int(await self._redis.dbsize())
+    async def names(self) -> set[bytes]:
+        """Return the names of all keys that requests make, nonces and all; some vanish in their time."""
+        return {key async for key in self._redis.scan_iter(count=1000) if not _OURS.match(key)}
 
     async def document(self, kind: str, id_: str) -> dict[str, Any]:
         """Return one document by its kind and the last part of its key."""

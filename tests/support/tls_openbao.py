@@ -13,7 +13,7 @@ import requests
 from acmeproxy.adapters.embedded.processes import free_port, ready, running
 
 _ROOT_TOKEN = "root-of-a-test"
-_DEADLINE = 10
+_DEADLINE = 60
 
 
 class TlsOpenBao(msgspec.Struct, frozen=True):

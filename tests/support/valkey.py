@@ -9,7 +9,7 @@ import pytest_asyncio
 from acmeproxy.adapters.embedded.valkey import Valkey
 from acmeproxy.adapters.embedded.valkey import valkey as running_valkey
 
-_DEADLINE = 10
+_DEADLINE = 60
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -11,7 +11,7 @@ from cryptography.x509 import ocsp
 
 from acmeproxy.adapters.embedded.openbao import OpenBao
 
-_DEADLINE = 10
+_DEADLINE = 60
 
 
 async def revoked_in_store(server: OpenBao, mount: str, leaf: bytes) -> bool:

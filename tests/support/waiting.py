@@ -51,7 +51,7 @@ class Waiting:
         """Poll, and be told when to come again."""
         _assert_processing(await self.client.get(self.order.location))
 
-    async def issued(self, within: float = 30) -> x509.Certificate:
+    async def issued(self, within: float = 60) -> x509.Certificate:
         """Poll until the order is valid, and see that nothing else was ever said; return the certificate."""
         done = await self.client.settled(self.order.location, within=within)
         assert (done.status, done.json()["status"]) == (200, "valid"), done.body

@@ -30,7 +30,7 @@ from acmeproxy.services.findings import Finding, Level
 from acmeproxy.services.ports import Clock
 from tests.support.openbao import as_root
 
-_MEND_WITHIN = 20
+_MEND_WITHIN = 60
 
 
 class Parts(TypedDict, total=False):

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from tests.support.acme_jws import Forgery, sign
+from tests.support.eventually import eventually
 from tests.support.problems import assert_refused
 from tests.support.proxy import PUBLIC_URL, Proxy
 from tests.support.raw_http import RawAnswer, exchange, request
@@ -101,7 +102,12 @@ async def test_an_operators_pages_know_get_only(web: Proxy) -> None:
     """RES-09."""
     client = web.client()
     for path in ("/healthz", "/livez", "/readyz", "/metrics"):
-        assert (await client.send("GET", f"{PUBLIC_URL}{path}")).status == 200
+
+        async def answers(path: str = path) -> bool:
+            return (await client.send("GET", f"{PUBLIC_URL}{path}")).status == 200
+
+        # The state's probe waits half a second for its answer.
+        await eventually(answers)
         for method in ("POST", "PUT", "DELETE", "TRACE"):
             answer = await client.send(method, f"{PUBLIC_URL}{path}", b"" if method == "POST" else None)
             assert_refused(answer, 405, "malformed", posted=False)

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -238,13 +237,12 @@ async def test_looking_ends(patient: Proxy) -> None:
 async def test_an_answer_is_quick_whatever_the_target_does(
     validating: Proxy, responder: Http01Responder
 ) -> None:
-    """CHL-20: within two seconds."""
+    """CHL-20: it comes while the look still lasts, after the 0.3 s that it may wait for that (`BRISK`)."""
     client, challenge, _ = await offered(validating)
     release = asyncio.Event()
     async with responder.paused(), hostile_http(held(release), port=responder.port):
-        begun = time.monotonic()
-        assert (await client.answer(challenge["url"])).status == 200
-        assert time.monotonic() - begun < 2
+        answer = await client.answer(challenge["url"])
+        assert (answer.status, answer.json()["status"]) == (200, "processing")
         release.set()
         await client.settled(challenge["url"])
 

@@ -80,7 +80,7 @@ async def test_while_vault_is_sealed_no_client_is_told_that_it_is_revoked(
         async def done() -> bool:
             return "revoked_at" in await running.state.document("certificate", held.id)
 
-        await eventually(done, within=30)
+        await eventually(done)
         assert await status_by_ocsp(own, PKI, held.chain) is ocsp.OCSPCertStatus.REVOKED
         assert_refused(await held.client.revoke(held.leaf, 4), 400, "alreadyRevoked")
 
@@ -95,7 +95,7 @@ async def test_a_process_that_dies_takes_no_revocation_with_it(
     assert not await revoked_in_store(own, PKI, held.leaf)
 
     async with proxy(tmp_path, empty_valkey, responder, plan):
-        await eventually(lambda: revoked_in_store(own, PKI, held.leaf), within=45)
+        await eventually(lambda: revoked_in_store(own, PKI, held.leaf))
 
 
 async def test_a_web_role_waits_for_the_worker(

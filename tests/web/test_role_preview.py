@@ -113,7 +113,7 @@ async def place(launch: Launch, working: Proxy, roles: Hierarchy) -> AsyncIterat
             ]
             return {answer.status for answer in answers} == {400}
 
-        await eventually(known, within=30)
+        await eventually(known)
         yield running
 
 

@@ -97,7 +97,7 @@ async def test_a_tenant_whose_orders_all_hang_does_not_hold_the_others_up(
         for one in hanging:
             await one.finalized()
         await faulty.until(*SIGN, times=signs + 4)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(50):
             for number in range(4):
                 await serves(patiently, f"s{number}.beta.example")
         # Half of the eight places were alpha's, and still are.
@@ -117,7 +117,7 @@ async def test_a_request_that_is_lost_before_signing_is_made_again(
     faulty.mend()
     await wanted.still_waits()
     await serves(spoilt, "www.beta.example")
-    await wanted.issued(within=40)
+    await wanted.issued()
     assert faulty.count(*SIGN) == signs + 2
 
 

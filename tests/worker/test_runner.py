@@ -27,7 +27,7 @@ from tests.support.stored import PATIENCE, TENANT, SetClock, answer, load
 from tests.support.workshop import Workshop, looking
 
 BRISK = timedelta(milliseconds=50)
-SILENT = timedelta(milliseconds=1500)
+SILENT = timedelta(milliseconds=2500)
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +36,7 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_KEEP_EVERY", "_RECLAIM_EVERY", "_SWEEP_EVERY", "_AWAY_PAUSE"):
         monkeypatch.setattr(runner_module, name, BRISK)
     monkeypatch.setattr(jobs_module, "_SILENT", SILENT)
+    monkeypatch.setattr(jobs_module, "_BLOCK", BRISK)
 
 
 class Held:
@@ -68,7 +69,7 @@ async def working(one: Runner) -> AsyncIterator[asyncio.Task[None]]:
     try:
         yield task
         one.drain()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await task
     finally:
         task.cancel()
@@ -124,7 +125,7 @@ async def test_draining_finishes_what_was_begun_and_takes_nothing_more(workshop:
         assert not task.done()
         assert not await valid(workshop, *begun)()
         held.go_on.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await task
     assert await valid(workshop, *begun)()
     assert await answer(workshop.state, "XLEN", f"{keys.tag(begun[0])}:jobs") == 0
@@ -182,8 +183,8 @@ async def test_a_job_that_lasts_is_kept_from_other_workers(workshop: Workshop) -
     other = RedisQueue(workshop.state, [TENANT], workshop.clock)
     async with working(runner(workshop)):
         await held.entered.wait()
-        # Time passes: twice as long as silence may last.
-        until = asyncio.get_running_loop().time() + 2 * SILENT.total_seconds()
+        # Time passes: longer than silence may last.
+        until = asyncio.get_running_loop().time() + 1.2 * SILENT.total_seconds()
         while asyncio.get_running_loop().time() < until:
             assert await other.reclaim() == []
             await asyncio.sleep(BRISK.total_seconds() / 2)

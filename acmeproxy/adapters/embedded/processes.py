@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -14,6 +15,8 @@ from acmeproxy.adapters.embedded import leash
 
 READY_WITHIN: Final = timedelta(seconds=20)
 STOP_WITHIN: Final = timedelta(seconds=5)
+#: Below what Linux (32768..) and others (49152..) give to connections and to who asks for any port.
+_PORTS: Final = range(20000, 32000)
 _FIRST_PAUSE: Final = 0.005
 _LONGEST_PAUSE: Final = 0.1
 
@@ -66,11 +69,18 @@ def not_installed(what: str) -> EmbeddedServerError:
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody listens on now, and that nobody is given until its server is up.
+
+    Between this look and the server's own bind lie seconds, in which a system gives ports of its own range
+    to whoever asks for any.
+    """
+    while True:
+        port = _PORTS.start + secrets.randbelow(len(_PORTS))
+        with socket.socket() as probe, suppress(OSError):
+            # As servers do: a connection of before that is not forgotten yet is no obstacle.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("", port))
+            return port
 
 
 @asynccontextmanager

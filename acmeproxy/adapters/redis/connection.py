@@ -2,6 +2,7 @@
 
 import asyncio
 import enum
+import functools
 import importlib.resources
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -53,6 +54,7 @@ class Connection:
         self._deadline = (patience + _FSYNC_PATIENCE).total_seconds()
         self._fsync = {Durability.FSYNC: True, Durability.NONE: False}.get(durability)
         self._digests: dict[str, str] = {}
+        self._loading = asyncio.Lock()
 
     async def read(self, *calls: Call) -> list[Any]:
         """Run calls in one round trip.
@@ -127,16 +129,18 @@ class Connection:
 
     async def _run(self, calls: Sequence[Call], *, barrier: bool) -> list[Any]:
         async with self._asking():
+            known = self._digests
+            if not known and any(call.script for call in calls):
+                await self._load_scripts(known)
+                known = self._digests
             try:
                 return await self._pipeline(calls, barrier=barrier)
             except NoScriptError:
                 # A restarted server or a flush forgets scripts, and then it forgot all of ours.
-                await self._load_scripts()
+                await self._load_scripts(known)
                 return await self._pipeline(calls, barrier=barrier)
 
     async def _pipeline(self, calls: Sequence[Call], *, barrier: bool) -> list[Any]:
-        if not self._digests:
-            await self._load_scripts()
         async with self._client.pipeline(transaction=False) as pipeline:
             for call in calls:
                 if call.script:
@@ -171,13 +175,21 @@ class Connection:
             async with asyncio.timeout(self._deadline):
                 yield
 
-    async def _load_scripts(self) -> None:
-        digests = {}
-        for name in _SCRIPTS:
-            text = importlib.resources.files(_PACKAGE).joinpath(f"{name}.lua").read_text()
-            digest: bytes = await self._client.execute_command("SCRIPT LOAD", text)  # type: ignore[no-untyped-call]
-            digests[name] = digest.decode()
-        self._digests = digests
+    async def _load_scripts(self, known: dict[str, str]) -> None:
+        """Load what was not there, unless somebody has since it was `known`: a crowd loads it once."""
+        async with self._loading:
+            if self._digests is not known:
+                return
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for name in _SCRIPTS:
+                    pipeline.execute_command("SCRIPT LOAD", _text(name))
+                digests: list[bytes] = await pipeline.execute()
+            self._digests = {name: digest.decode() for name, digest in zip(_SCRIPTS, digests, strict=True)}
+
+
+@functools.cache
+def _text(script: str) -> str:
+    return importlib.resources.files(_PACKAGE).joinpath(f"{script}.lua").read_text()
 
 
 async def _messages(subscription: PubSub, patience: float) -> AsyncIterator[bytes]:

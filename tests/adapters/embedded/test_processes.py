@@ -13,7 +13,7 @@ from acmeproxy.adapters.embedded.processes import EmbeddedServerError, Process, 
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); "
 FOREVER = "time.sleep(600)"
-DEADLINE = 10
+DEADLINE = 60
 
 
 def python(code: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from acmeproxy.adapters.redis.connection import Connection, Durability, connect
 from acmeproxy.adapters.redis.examination import Reach, examine
 from acmeproxy.services.findings import Finding, Level
 from acmeproxy.services.stores import StateAwayError
+from tests.support.eventually import eventually
 from tests.support.valkey import ask
 
 NARROW = "acmeproxy on >secret ~* &* +@all -@admin -@dangerous +info"
@@ -95,6 +96,12 @@ async def test_no_append_only_file_is_told(server: Valkey, durability: Durabilit
     )
     await carried_out(server, found.mend)
     assert faults(await examined(server)) == []
+
+    async def written() -> bool:
+        return b"aof_rewrite_in_progress:0" in await ask(server, "INFO", "persistence")
+
+    # Until then it does not end when it is told to.
+    await eventually(written)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,12 @@ from tests.support.stored import OTHER_TENANT, START, TENANT, SetClock, answer
 TENANTS = (TENANT, OTHER_TENANT)
 
 
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for jobs that do not come a moment, and not a second."""
+    monkeypatch.setattr(jobs_module, "_BLOCK", timedelta(milliseconds=50))
+
+
 def job(shard: str = "0", tenant: TenantName = TENANT, subject: str = "subject") -> Job:
     return Job(JobKind.VALIDATE, tenant, AccountId(shard + "f" * 32), subject)
 

@@ -158,7 +158,7 @@ async def test_a_wish_to_revoke_is_told_to_every_process_that_says_statuses(shel
     """And not to who waits for the end of it."""
     found = await shelf.delivered()
     asked = found.certificate.value.revoke(4, START)
-    async with asyncio.timeout(10), shelf.state.subscribed(keys.OUTCOMES) as messages:
+    async with asyncio.timeout(60), shelf.state.subscribed(keys.OUTCOMES) as messages:
         await shelf.ledger.begin(found.owner, found.certificate, asked)
         subject, _, document = (await anext(messages)).partition(b" ")
     assert subject == b"revoking"

@@ -164,6 +164,6 @@ async def test_a_gate_learns_of_a_new_epoch_without_being_asked(state: Connectio
 
     learning = asyncio.create_task(gate.keep_learning())
     try:
-        await eventually(taken, within=5)
+        await eventually(taken)
     finally:
         learning.cancel()

@@ -2,13 +2,13 @@
 
 import asyncio
 import random
-import time
 import tracemalloc
+from datetime import timedelta
 
 import pytest
 
 from tests.support.hostile_http import Script, hostile_http, redirect, repeat, response, say, say_and_stay
-from tests.support.http01_look import ANSWER, SOON, dns_target, kind, look, validator
+from tests.support.http01_look import ANSWER, SOON, dns_target, ip_target, kind, look, validator
 
 OK = say(response(200, ANSWER))
 BROKEN = "connection CONNECTION-FAILED"
@@ -38,13 +38,13 @@ async def test_a_server_that_drips_meets_the_one_deadline(script: Script) -> Non
         problem = await look(target.port, timeout=SOON)
         assert kind(problem) == BROKEN
         assert problem is not None
-        assert "answer faster: after 0.4 s the answer was not complete" in problem.detail
+        assert "answer faster: after 1 s the answer was not complete" in problem.detail
 
 
 async def test_the_deadline_is_for_all_hops_together() -> None:
     """HTT-08: ten redirects of a quarter each do not add up."""
     # Long enough for a busy machine to resolve and dial in a small part of it.
-    deadline = 4 * SOON
+    deadline = 2 * SOON
 
     async def slow_redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(deadline.total_seconds() / 4)
@@ -76,9 +76,11 @@ async def test_the_deadline_is_for_all_hops_together() -> None:
 async def test_a_server_that_never_stops_is_cut_short(script: Script, expected: str) -> None:
     """H01-09, H01-24, HTT-07: well before the deadline, and without keeping what it sends."""
     async with hostile_http(script) as target:
-        started = time.monotonic()
-        assert kind(await look(target.port)) == expected
-        assert time.monotonic() - started < 2
+        problem = await look(target.port)
+        assert kind(problem) == expected
+        assert problem is not None
+        # Which is what the deadline would have said.
+        assert "answer faster" not in problem.detail
 
 
 async def test_a_huge_answer_is_not_buffered() -> None:
@@ -111,15 +113,13 @@ async def test_dripping_servers_do_not_delay_a_good_one() -> None:
     async with (
         hostile_http(drip) as slow,
         hostile_http(OK) as good,
-        validator(slow.port) as tarpitted,
+        validator(slow.port, timeout=timedelta(minutes=2)) as tarpitted,
         validator(good.port) as http01,
         asyncio.TaskGroup() as group,
     ):
-        drips = [group.create_task(tarpitted.look(dns_target())) for _ in range(100)]
+        drips = [group.create_task(tarpitted.look(ip_target("127.0.0.1"))) for _ in range(100)]
         await all_drip.wait()
-        started = time.monotonic()
         assert await http01.look(dns_target()) is None
-        assert time.monotonic() - started < 1
         assert not any(task.done() for task in drips)
         for task in drips:
             task.cancel()

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from tests.support.connections import connections
 
-_DEADLINE = 10
+_DEADLINE = 60
 TOKEN_WITHOUT_END = {"data": {"ttl": 0, "renewable": False}}
 
 

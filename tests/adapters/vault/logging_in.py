@@ -18,7 +18,7 @@ from tests.support.openbao import as_root
 LOOK_UP = b"GET /v1/auth/token/lookup-self"
 RENEWAL = b"POST /v1/auth/token/renew-self"
 NAMESPACE = "admin/alpha"
-_DEADLINE = 10
+_DEADLINE = 60
 
 
 @asynccontextmanager

@@ -23,8 +23,8 @@ def at(port: int, scheme: str = "http", **settings: Any) -> VaultConnection:  # 
     connection = VaultConnection(
         f"{scheme}://localhost:{port}",
         TokenLogin(Secret(TOKEN)),
-        connect_timeout=timedelta(seconds=1),
-        deadline=timedelta(seconds=5),
+        connect_timeout=timedelta(seconds=20),
+        deadline=timedelta(seconds=60),
     )
     return msgspec.structs.replace(connection, **settings)
 

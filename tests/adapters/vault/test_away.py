@@ -70,7 +70,7 @@ async def test_a_silent_vault_of_one_tenant_says_nothing_of_the_others(
     async with accepting(silence) as port:
         lost = VaultConnection(f"http://127.0.0.1:{port}", TokenLogin(Secret("s.token")))
         async with VaultSigner({**connections(hierarchy, openbao.port), AWAY.name: lost}) as signer:
-            states = await signer.health(timedelta(seconds=2))
+            states = await signer.health(timedelta(seconds=4))
     assert states == {"alpha": "ok", "beta": "ok", "away": "no answer in time"}
 
 

@@ -160,7 +160,7 @@ async def test_what_has_left_is_lost_and_sent_once(script: Script, why: str) -> 
     async with connections(server.serve) as port, courier(at(port)) as made:
         with pytest.raises(LostError) as caught:
             await post(made)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await server.closed.wait()
     assert str(caught.value) == why
     assert (server.connections, len(server.requests)) == (1, 1)
@@ -256,11 +256,11 @@ async def test_a_token_that_is_no_field_is_not_sent(token: str) -> None:
 @pytest.mark.parametrize("late", ["deadline", "read_timeout"])
 async def test_silence_is_lost_and_tells_no_token(late: str) -> None:
     """INV-13: what was cut off held the request."""
-    soon: dict[str, Any] = {late: timedelta(seconds=0.2)}
+    soon: dict[str, Any] = {late: timedelta(seconds=1)}
     async with canned_vault() as vault, courier(at(vault.port, **soon)) as made:
         with pytest.raises(LostError) as caught:
             await post(made)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await vault.closed.wait()
     assert TOKEN not in everything(caught.value)
 
@@ -277,7 +277,7 @@ async def test_who_is_cancelled_hangs_up_and_tells_no_token() -> None:
         asking.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await asking
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await vault.closed.wait()
         vault.answer = GOOD
         assert (await made.post(PATH, token=None, body={}, headers={})).ok

@@ -186,4 +186,4 @@ async def test_a_revoked_token_of_an_agent_is_replaced_by_the_agents_next(
             except SigningDeferredError:
                 return False
 
-        await eventually(works_again, within=20)
+        await eventually(works_again)

@@ -63,7 +63,7 @@ async def test_a_late_answer_is_uncertain_and_its_certificate_is_found(
     wanted = intent(["late.alpha.example"])
     async with cutting_proxy(openbao.port) as proxy:
         impatient = {
-            name: msgspec.structs.replace(connection, deadline=timedelta(seconds=0.5))
+            name: msgspec.structs.replace(connection, deadline=timedelta(seconds=2))
             for name, connection in connections(hierarchy, proxy.port).items()
         }
         async with VaultSigner(impatient) as signer:
