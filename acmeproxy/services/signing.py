@@ -92,7 +92,7 @@ class Signing:
         for one in found:
             await self._surplus.add(step.owner, one.leaf, step.intent.mount)
         if self._since(step.intent) < self._settling:
-            await self._look_again(step, _FIRST_DELAY * 2)
+            await self._look_again(step, self._settles(step.intent))
             return Report("settling", fields)
         await self._orders.drop(step.owner, step.order.value)
         return Report("cleared", fields)
@@ -153,7 +153,7 @@ class Signing:
         fields: dict[str, str] = {"order": step.order.value.id}
         if not _kept_by_vault(step):
             if self._since(step.intent) < max(_ATTEMPT_LEASE, 2 * self._leaving):
-                await self._look_again(step, _FIRST_DELAY * 2)
+                await self._look_again(step, self._settles(step.intent))
                 return Report("settling", fields)
             return await self._lost(step, "a worker ended during the call")
         try:
@@ -165,7 +165,7 @@ class Signing:
         if found and not step.obstacle:
             return await self._handover.deliver(step, found[0], adopted=True)
         if self._since(step.intent) < self._settling:
-            await self._look_again(step, _FIRST_DELAY * 2)
+            await self._look_again(step, self._settles(step.intent))
             return Report("settling", fields)
         return await self._sign_unless(step)
 
@@ -223,6 +223,12 @@ class Signing:
         if error.retry_after:
             return min(error.retry_after, _LONGEST_WISH)
         return patience(self._since(intent), _FIRST_DELAY * 2, longest)
+
+    def _settles(self, intent: Intent) -> timedelta:
+        """Look rarer and rarer for what may still come, and once more when nothing can."""
+        since = self._since(intent)
+        left = max(self._settling - since, _FIRST_DELAY)
+        return min(patience(since, _FIRST_DELAY * 2, _LONGEST_DELAY), left)
 
     def _since(self, intent: Intent) -> timedelta:
         """Return how long ago the last attempt began."""

@@ -123,7 +123,7 @@ async def test_while_vault_is_away(validating: Proxy) -> None:
     assert (finalized.location, finalized.headers["Retry-After"]) == (ready.location, "1")
     read = await client.get(ready.location)
     checked(read, "processing")
-    assert read.headers["Retry-After"] == "1"
+    assert 1 <= int(read.headers["Retry-After"]) <= 30
     # Another CSR is another wish; the same one again is the same request.
     again = await client.finalize(ready.json()["finalize"], certificate_request([NAME]))
     assert_refused(again, 403, "orderNotReady")

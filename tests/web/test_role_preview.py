@@ -53,6 +53,9 @@ store = false
 [tenants.alpha.profiles.stale]
 description = "by a role that was published a while ago"
 role = "stale"
+[tenants.alpha.profiles.aged]
+description = "likewise, and Vault has another one by now"
+role = "aged"
 [tenants.alpha.profiles.unread]
 description = "by another role"
 role = "nowhere"
@@ -79,6 +82,7 @@ async def roles(openbao: OpenBao, hierarchy: Hierarchy) -> Hierarchy:
     await as_root(openbao, "POST", "pki/roles/previewed", PLACE, ROLE)
     wild = {**ROLE, "allow_wildcard_certificates": True, "key_type": "any", "key_bits": 0}
     await as_root(openbao, "POST", "pki/roles/wild", PLACE, wild)
+    await as_root(openbao, "POST", "pki/roles/aged", PLACE, wild)
     await as_root(openbao, "POST", "pki/roles/passing", PLACE, {**wild, "no_store": True})
     return hierarchy
 
@@ -102,8 +106,12 @@ async def place(launch: Launch, working: Proxy, roles: Hierarchy) -> AsyncIterat
     namespace = roles.tenants[ALPHA].place.namespace
     bare = f'{POLICY}vault.namespace = "{namespace}"\nvault.role = "previewed"\n{PROFILES}'
     assert len(working.settings.tenants) == 1
-    strict = {"name": "stale", "allow_wildcard_certificates": False}
-    await working.state.put("{alpha/roles}:admin/alpha:pki:stale", json_bytes(strict), 3590)
+    for role in (
+        {"name": "stale", "allow_wildcard_certificates": False},
+        {"name": "aged", "key_type": "rsa"},
+    ):
+        key = f"{{alpha/roles}}:admin/alpha:pki:{role['name']}"
+        await working.state.put(key, json_bytes(role), 3590)
     async with launch(Plan({"alpha": bare}, more=AT_ONCE, database=DATABASE)) as running:
         client = await running.account()
 
@@ -259,6 +267,18 @@ async def test_a_key_that_the_role_does_not_take_leaves_the_order_ready(
     better = certificate_request(["www.alpha.example"], ec.generate_private_key(ec.SECP384R1()))
     finalized = await client.finalize(order.json()["finalize"], better)
     assert (await client.settled(order.location, finalized)).json()["status"] == "valid"
+
+
+async def test_a_key_that_the_role_did_not_take_a_while_ago_is_taken(working: Proxy, place: Proxy) -> None:
+    """INV-12: at finalize as at newOrder."""
+    client = await working.account()
+    answer = await client.new_order(["aged.alpha.example"], profile="aged")
+    await working.prove(client, answer)
+    there = place.client(key=client.key)
+    there.kid = client.kid
+    finalized = await there.finalize(answer.json()["finalize"], certificate_request(["aged.alpha.example"]))
+    assert finalized.status == 200, finalized.body
+    assert (await client.settled(answer.location, finalized)).json()["status"] == "valid"
 
 
 async def test_what_is_kept_nowhere_is_delivered_and_revoked(working: Proxy) -> None:
