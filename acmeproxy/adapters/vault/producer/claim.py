@@ -14,7 +14,7 @@ import msgspec
 from cryptography import x509
 
 from acmeproxy.adapters.vault.producer.issuers import keys
-from acmeproxy.adapters.vault.producer.namespace import AwayError, Namespace, ProducerError
+from acmeproxy.adapters.vault.producer.namespace import AwayError, ForbiddenError, Namespace, ProducerError
 
 _KIND: Final = {"key_type": "ec", "key_bits": 384}
 
@@ -39,14 +39,16 @@ def begin(namespace: Namespace, mount: str, authority: str, common_name: str) ->
     refused: ProducerError | None = None
     try:
         _generate(namespace, mount, "internal", common_name, {"key_name": authority, **_KIND})
-    except AwayError:
+    except (AwayError, ForbiddenError):
         raise
     except ProducerError as error:
         refused = error
     # Somebody may have taken the name at the same time, or claimed a certificate under it since we looked.
     found = _find(namespace, mount, authority)
     if found is None:
-        raise refused or ProducerError(f"{mount} made a key and does not know it: run the command again")
+        # At a standby, what another run has made may come a moment later.
+        wrong = f" ({refused})" if refused else ""
+        raise ProducerError(f"{mount} does not show the key {authority}{wrong}: run the command again")
     return found
 
 
@@ -65,7 +67,7 @@ def claim(namespace: Namespace, mount: str, key: Key, certificate: x509.Certific
     refused: ProducerError | None = None
     try:
         namespace.write(f"{mount}/key/{key.authority}", {"key_name": wanted})
-    except AwayError:
+    except (AwayError, ForbiddenError):
         raise
     except ProducerError as error:
         refused = error
