@@ -79,6 +79,11 @@ def claim(namespace: Namespace, mount: str, key: Key, certificate: x509.Certific
     return found
 
 
+def authority_of(name: str) -> str:
+    """Return the authority of a key by the key's name."""
+    return name.partition(".")[0]
+
+
 def serial_of(certificate: x509.Certificate) -> str:
     """Return a serial number as names of keys have it."""
     return f"{certificate.serial_number:x}"
@@ -91,16 +96,13 @@ def serial_path(serial: str) -> str:
 
 def _find(namespace: Namespace, mount: str, authority: str) -> Key | None:
     """Return the key of an authority: one that is claimed before one that is not."""
-    found = [Key(key, *_parts(name)) for key, name in keys(namespace, mount).items()]
+    found = [
+        Key(key, authority_of(name), name.partition(".")[2]) for key, name in keys(namespace, mount).items()
+    ]
     ours = sorted(
         (key for key in found if key.authority == authority), key=lambda key: (not key.serial, key.id)
     )
     return ours[0] if ours else None
-
-
-def _parts(name: str) -> tuple[str, str]:
-    authority, _, serial = name.partition(".")
-    return authority, serial
 
 
 def _generate(
