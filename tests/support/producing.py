@@ -43,6 +43,15 @@ role_id_file = "shop.role-id"
 secret_id_file = "shop.secret-id"
 """
 
+#: One tenant with one role, for which a login is made that the settings do not name.
+BARE: Final = """
+[tenants.shop]
+names.allow = ["*.shop.example"]
+[tenants.shop.vault]
+namespace = "shop"
+role = "web"
+"""
+
 
 def settings_file(
     directory: Path, address: str, tenants: str = ONE, vault: str = 'namespace = "admin"'

@@ -19,15 +19,8 @@ from acmeproxy.adapters.vault.producer.namespace import ProducerError
 from acmeproxy.core.tenant import Names
 from tests.support import programs
 from tests.support.openbao import as_root
-from tests.support.producing import Organisation, applied, pem, planned, request_of, settings_file
+from tests.support.producing import BARE, Organisation, applied, pem, planned, request_of, settings_file
 
-TENANT = """
-[tenants.shop]
-names.allow = ["*.shop.example"]
-[tenants.shop.vault]
-namespace = "shop"
-role = "web"
-"""
 CLIENTS = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
 
 Request = tuple[x509.Name, ec.EllipticCurvePublicKey]
@@ -70,7 +63,7 @@ def cross_signed(root: Organisation, request: Request) -> bytes:
 def waiting(openbao: OpenBao, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Carry out what can be without the root; return the settings file and the signing CA's namespace."""
     directory, namespace = tmp_path_factory.mktemp("answers"), f"n{uuid.uuid4().hex}"
-    file = settings_file(directory, openbao.address, TENANT, f'namespace = "{namespace}"')
+    file = settings_file(directory, openbao.address, BARE, f'namespace = "{namespace}"')
     applied(file, openbao.root_token, local_root=False)
     return file, namespace
 
@@ -215,7 +208,7 @@ def test_name_constraints_that_leave_out_addresses_are_told(
 def test_what_is_right_is_taken_however_it_is_written(
     answer: Answer, openbao: OpenBao, tmp_path: Path
 ) -> None:
-    file = settings_file(tmp_path, openbao.address, TENANT, f'namespace = "n{uuid.uuid4().hex}"')
+    file = settings_file(tmp_path, openbao.address, BARE, f'namespace = "n{uuid.uuid4().hex}"')
     applied(file, openbao.root_token, local_root=False)
     (tmp_path / "pki" / "signing.pem").write_bytes(answer(Organisation(), request_of(tmp_path)))
     applied(file, openbao.root_token, local_root=False)

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.vault.producer.namespace import ProducerError
 from tests.support.producing import (
+    BARE,
     Organisation,
     applied,
     pem,
@@ -19,14 +20,6 @@ from tests.support.producing import (
     verify,
 )
 
-TENANT = """
-[tenants.shop]
-names.allow = ["*.shop.example"]
-[tenants.shop.vault]
-namespace = "shop"
-role = "web"
-"""
-
 
 @pytest.fixture
 def namespace() -> str:
@@ -35,7 +28,7 @@ def namespace() -> str:
 
 
 def own_settings(openbao: OpenBao, directory: Path, namespace: str, more: str = "") -> Path:
-    return settings_file(directory, openbao.address, TENANT, f'namespace = "{namespace}"\n{more}')
+    return settings_file(directory, openbao.address, BARE, f'namespace = "{namespace}"\n{more}')
 
 
 @pytest.fixture

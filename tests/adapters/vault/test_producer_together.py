@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.vault.producer.namespace import ProducerError
 from acmeproxy.adapters.vault.producer.rotation import Rotation
-from tests.support.cutting_proxy import cutting_proxy
+from tests.support.cutting_proxy import Hold, cutting_proxy
 from tests.support.installation import ACMEPROXY
 from tests.support.openbao import as_root
 from tests.support.producing import applied, planned, producing, root_of, settings_file, signed, verify
@@ -65,6 +66,15 @@ async def test_two_processes_that_apply_make_one_of_each(
     assert verify(leaf, above, root_of(tmp_path), "www.shop.example") == 4
 
 
+async def overtaken(hold: Hold, first: Callable[[], object], second: Callable[[], object]) -> None:
+    """Have a run held at a request until another run has ended; raises what the first one does."""
+    run = asyncio.create_task(asyncio.to_thread(first))
+    await hold.until_arrived()
+    await asyncio.to_thread(second)
+    hold.released.set()
+    await run
+
+
 @pytest.mark.parametrize(
     ("write", "below"),
     [
@@ -83,11 +93,8 @@ async def test_a_run_that_is_overtaken_at_a_write_makes_no_second_authority(
     async with cutting_proxy(openbao.port) as proxy:
         through, direct = settings_twice(tmp_path, openbao, proxy.port, admin)
         held = proxy.hold(write, f"X-Vault-Namespace: {admin}{below}\r\n".encode())
-        overtaken = asyncio.create_task(asyncio.to_thread(applied, through, openbao.root_token))
-        await held.until_arrived()
-        await asyncio.to_thread(applied, direct, openbao.root_token)
-        held.released.set()
-        await overtaken
+        token = openbao.root_token
+        await overtaken(held, lambda: applied(through, token), lambda: applied(direct, token))
     assert await authorities(openbao, admin) == {"signing-1": True}
     assert await authorities(openbao, f"{admin}/shop") == {"issuing-1": True}
     # The proxy is the address of one of them, and is written there.
@@ -116,11 +123,8 @@ async def test_a_rotation_that_is_overtaken_ends_as_the_same(
         through, direct = settings_twice(tmp_path, openbao, proxy.port, admin)
         await asyncio.to_thread(applied, direct, openbao.root_token)
         held = proxy.hold(write, f"X-Vault-Namespace: {admin}/shop\r\n".encode())
-        overtaken = asyncio.create_task(asyncio.to_thread(rotated, through, openbao.root_token))
-        await held.until_arrived()
-        await asyncio.to_thread(rotated, direct, openbao.root_token)
-        held.released.set()
-        await overtaken
+        token = openbao.root_token
+        await overtaken(held, lambda: rotated(through, token), lambda: rotated(direct, token))
     assert await authorities(openbao, f"{admin}/shop") == {"issuing-1": False, "issuing-2": True}
 
 
@@ -133,10 +137,7 @@ async def test_a_rotation_begins_no_second_one_after_another_has_ended(
         await asyncio.to_thread(applied, direct, openbao.root_token)
         namespace = f"X-Vault-Namespace: {admin}/shop\r\n".encode()
         held = proxy.hold(b"LIST /v1/pki/issuers", namespace, passing=1)
-        overtaken = asyncio.create_task(asyncio.to_thread(rotated, through, openbao.root_token))
-        await held.until_arrived()
-        await asyncio.to_thread(rotated, direct, openbao.root_token)
-        held.released.set()
+        token = openbao.root_token
         with pytest.raises(ProducerError, match="another run has made issuing-2 the default of pki"):
-            await overtaken
+            await overtaken(held, lambda: rotated(through, token), lambda: rotated(direct, token))
     assert await authorities(openbao, f"{admin}/shop") == {"issuing-1": False, "issuing-2": True}

@@ -12,6 +12,7 @@ from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.embedded.openbao import openbao as running_openbao
 from acmeproxy.adapters.vault.producer.namespace import AwayError, ProducerError
 from acmeproxy.adapters.vault.producer.rotation import Former, Rotation
+from tests.support.cut_runs import cut_at_each
 from tests.support.cutting_proxy import Cut, cutting_proxy
 from tests.support.openbao import as_root
 from tests.support.producing import (
@@ -109,7 +110,7 @@ async def test_a_rotation_that_is_cut_anywhere_is_finished_by_the_next(
     async with cutting_proxy(server.port) as proxy:
         file = settings_file(tmp_path, f"http://127.0.0.1:{proxy.port}")
         await asyncio.to_thread(applied, file, server.root_token)
-        for write in (
+        writes = (
             "POST /v1/pki/intermediate/generate/",
             "POST /v1/pki/root/sign-intermediate",
             "POST /v1/pki/key/issuing-2",
@@ -118,19 +119,14 @@ async def test_a_rotation_that_is_cut_anywhere_is_finished_by_the_next(
             "POST /v1/pki/issuer/issuing-2/sign/web",
             "POST /v1/pki/revoke",
             "POST /v1/pki/config/issuers",
-        ):
-            for where in (Cut.REQUEST, Cut.REPLY):
-                proxy.cut(write.encode(), where)
-                with pytest.raises(AwayError):
-                    await asyncio.to_thread(switched, file, server.root_token)
+        )
+        await cut_at_each(proxy, writes, lambda: switched(file, server.root_token))
         # The last one did arrive: the new one is the default, and nobody was told to renew.
         former, told = await asyncio.to_thread(switched, file, server.root_token)
         assert told == ["in use       issuing-2 already: finishing the rotation that made it"]
         assert [one.name for one in former] == ["issuing-1"]
-        for where in (Cut.REQUEST, Cut.REPLY):
-            proxy.cut(b"PATCH /v1/pki/issuer/", where)
-            with pytest.raises(AwayError):
-                await asyncio.to_thread(retired, file, server.root_token, former)
+        patch = ("PATCH /v1/pki/issuer/",)
+        await cut_at_each(proxy, patch, lambda: retired(file, server.root_token, former))
         assert await names(server) == {"issuing-1": False, "issuing-2": True}
         assert len((await as_root(server, "LIST", "pki/keys", NAMESPACE))["data"]["keys"]) == 2
 

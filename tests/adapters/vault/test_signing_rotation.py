@@ -8,11 +8,12 @@ import pytest
 from cryptography import x509
 
 from acmeproxy.adapters.embedded.openbao import OpenBao
-from acmeproxy.adapters.vault.producer.namespace import AwayError, ProducerError
+from acmeproxy.adapters.vault.producer.namespace import ProducerError
 from acmeproxy.adapters.vault.producer.rotation import Rotation
 from acmeproxy.adapters.vault.producer.signing_rotation import SigningRotation
 from acmeproxy.adapters.vault.producer.step import Change, WaitsError
-from tests.support.cutting_proxy import Cut, cutting_proxy
+from tests.support.cut_runs import cut_at_each
+from tests.support.cutting_proxy import cutting_proxy
 from tests.support.openbao import as_root
 from tests.support.producing import (
     ONE,
@@ -139,25 +140,19 @@ async def test_one_that_is_cut_anywhere_is_finished_by_the_next(
     async with cutting_proxy(openbao.port) as proxy:
         file = settled(tmp_path, f"http://127.0.0.1:{proxy.port}", admin)
         await asyncio.to_thread(applied, file, token)
-        for write in (
+        writes = (
             "POST /v1/pki/intermediate/generate/internal",
             "POST /v1/pki/key/signing-2",
             "POST /v1/pki/intermediate/set-signed",
             "PATCH /v1/pki/issuer/",
             "POST /v1/pki/config/issuers",
-        ):
-            for where in (Cut.REQUEST, Cut.REPLY):
-                proxy.cut(write.encode(), where)
-                with pytest.raises(AwayError):
-                    await asyncio.to_thread(replaced, file, token)
+        )
+        await cut_at_each(proxy, writes, lambda: replaced(file, token))
         # The last one did arrive: what is left is the old one.
         with producing(file, token) as made:
             step = await asyncio.to_thread(SigningRotation(made).look)
         assert [one.field for one in step.fields] == ["signing-1"]
-        for where in (Cut.REQUEST, Cut.REPLY):
-            proxy.cut(b"PATCH /v1/pki/issuer/", where)
-            with pytest.raises(AwayError):
-                await asyncio.to_thread(replaced, file, token)
+        await cut_at_each(proxy, ("PATCH /v1/pki/issuer/",), lambda: replaced(file, token))
     assert await usages(openbao, admin) == {"signing-1": (RETIRED, False), "signing-2": (WHOLE, True)}
     assert len((await as_root(openbao, "LIST", "pki/keys", admin))["data"]["keys"]) == 2
 

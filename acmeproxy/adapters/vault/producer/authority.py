@@ -7,7 +7,7 @@ from cryptography import x509
 
 from acmeproxy.adapters.vault import chain
 from acmeproxy.adapters.vault.producer import claim, step
-from acmeproxy.adapters.vault.producer.issuers import Issuer, issuers, next_names
+from acmeproxy.adapters.vault.producer.issuers import Issuer, issuers, keys, next_names
 from acmeproxy.adapters.vault.producer.namespace import Namespace, ProducerError
 from acmeproxy.adapters.vault.producer.step import Difference, Step
 
@@ -130,8 +130,11 @@ class Authority:
 
         One that another run has begun, or is making at this moment, is finished, and no further one made.
         """
+        known = {issuer.certificate for issuer in self._known}
         for name in next_names(self._known, self._certifier.prefix):
-            if certificates := self._certified(name):
+            certificates = self._certified(name)
+            # One that was known at the look is no new one, whatever its key is called.
+            if certificates and certificates[0] not in known:
                 return self._imported(certificates)
         raise AssertionError("names have no end")
 
@@ -195,10 +198,17 @@ class Authority:
             )
 
     def _fields(self, issuer: Issuer) -> Mapping[str, Any]:
-        name = issuer.name
-        if not name.startswith(f"{self._certifier.prefix}-"):
-            name = next(next_names(self._known, self._certifier.prefix))
-        return {"issuer_name": name, **self._certifier.settings}
+        return {"issuer_name": self._named(issuer), **self._certifier.settings}
+
+    def _named(self, issuer: Issuer) -> str:
+        """Return the name that an issuer has or gets: that of its key, so that numbers stay together."""
+        prefix = f"{self._certifier.prefix}-"
+        if issuer.name.startswith(prefix):
+            return issuer.name
+        of_key = claim.authority_of(keys(self._namespace, self._mount).get(issuer.key_id, ""))
+        if of_key.startswith(prefix) and all(one.name != of_key for one in self._known):
+            return of_key
+        return next(next_names(self._known, self._certifier.prefix))
 
     def _wrong(self, issuer: Issuer) -> list[Difference]:
         wrong = list(step.differences(self._fields(issuer), issuer.settings))

@@ -14,7 +14,7 @@ import msgspec
 from cryptography import x509
 
 from acmeproxy.adapters.vault.producer.issuers import keys
-from acmeproxy.adapters.vault.producer.namespace import AwayError, Namespace, ProducerError
+from acmeproxy.adapters.vault.producer.namespace import AwayError, ForbiddenError, Namespace, ProducerError
 
 _KIND: Final = {"key_type": "ec", "key_bits": 384}
 
@@ -39,14 +39,16 @@ def begin(namespace: Namespace, mount: str, authority: str, common_name: str) ->
     refused: ProducerError | None = None
     try:
         _generate(namespace, mount, "internal", common_name, {"key_name": authority, **_KIND})
-    except AwayError:
+    except (AwayError, ForbiddenError):
         raise
     except ProducerError as error:
         refused = error
     # Somebody may have taken the name at the same time, or claimed a certificate under it since we looked.
     found = _find(namespace, mount, authority)
     if found is None:
-        raise refused or ProducerError(f"{mount} made a key and does not know it: run the command again")
+        # At a standby, what another run has made may come a moment later.
+        wrong = f" ({refused})" if refused else ""
+        raise ProducerError(f"{mount} does not show the key {authority}{wrong}: run the command again")
     return found
 
 
@@ -65,7 +67,7 @@ def claim(namespace: Namespace, mount: str, key: Key, certificate: x509.Certific
     refused: ProducerError | None = None
     try:
         namespace.write(f"{mount}/key/{key.authority}", {"key_name": wanted})
-    except AwayError:
+    except (AwayError, ForbiddenError):
         raise
     except ProducerError as error:
         refused = error
@@ -75,6 +77,11 @@ def claim(namespace: Namespace, mount: str, key: Key, certificate: x509.Certific
             f"another run has made {key.authority} of {mount}: run the command again"
         )
     return found
+
+
+def authority_of(name: str) -> str:
+    """Return the authority of a key by the key's name."""
+    return name.partition(".")[0]
 
 
 def serial_of(certificate: x509.Certificate) -> str:
@@ -89,16 +96,13 @@ def serial_path(serial: str) -> str:
 
 def _find(namespace: Namespace, mount: str, authority: str) -> Key | None:
     """Return the key of an authority: one that is claimed before one that is not."""
-    found = [Key(key, *_parts(name)) for key, name in keys(namespace, mount).items()]
+    found = [
+        Key(key, authority_of(name), name.partition(".")[2]) for key, name in keys(namespace, mount).items()
+    ]
     ours = sorted(
         (key for key in found if key.authority == authority), key=lambda key: (not key.serial, key.id)
     )
     return ours[0] if ours else None
-
-
-def _parts(name: str) -> tuple[str, str]:
-    authority, _, serial = name.partition(".")
-    return authority, serial
 
 
 def _generate(

@@ -19,18 +19,12 @@ from acmeproxy.adapters.vault.producer.documents import (
     SecretsMount,
 )
 from acmeproxy.adapters.vault.producer.issuing_ca import IssuingCertifier
-from acmeproxy.adapters.vault.producer.namespace import (
-    AwayError,
-    ForbiddenError,
-    Latest,
-    Namespace,
-    ProducerError,
-)
+from acmeproxy.adapters.vault.producer.namespace import Latest, Namespace, ProducerError
 from acmeproxy.adapters.vault.producer.parents import Parents
 from acmeproxy.adapters.vault.producer.roles import OPTIONAL, roles
 from acmeproxy.adapters.vault.producer.root_outside import RootOutside
 from acmeproxy.adapters.vault.producer.signing_ca import SigningCertifier
-from acmeproxy.adapters.vault.producer.step import Change, Part, Step, WaitsError
+from acmeproxy.adapters.vault.producer.step import Change, Part, Step, WaitsError, carry_out
 
 #: The signing CA's name where URLs have that of a tenant.
 SIGNING_NAME = "_signing"
@@ -93,7 +87,7 @@ class Producer:
             if found.change is Change.NOTHING:
                 continue
             try:
-                _carry(part)
+                carry_out(part)
             except WaitsError as error:
                 waits.append(str(error))
                 tell(msgspec.structs.replace(found, waits=str(error)))
@@ -283,17 +277,6 @@ class Producer:
         if not self._accepted.get(kind):
             self._accepted[kind] = namespace.accepts(path)
         return self._accepted[kind]
-
-
-def _carry(part: Part) -> None:
-    """Carry a part out, or see that another run has done so between our look and now."""
-    try:
-        part.carry()
-    except (AwayError, ForbiddenError):
-        raise
-    except ProducerError:
-        if part.look().change is not Change.NOTHING:
-            raise
 
 
 def _known_fields(

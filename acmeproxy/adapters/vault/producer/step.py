@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from acmeproxy.adapters.vault.producer.namespace import AwayError, ForbiddenError, ProducerError
+
 
 class Change(enum.StrEnum):
     """What a step does to an object."""
@@ -59,6 +61,22 @@ class Part(Protocol):
             WaitsError: Something that somebody else must do comes first.
         """
         ...
+
+
+def carry_out(part: Part) -> None:
+    """Carry a part out, or see that another run has done so between our look and now.
+
+    Raises:
+        ProducerError: Neither.
+        WaitsError: Something that somebody else must do comes first.
+    """
+    try:
+        part.carry()
+    except (AwayError, ForbiddenError):
+        raise
+    except ProducerError:
+        if part.look().change is not Change.NOTHING:
+            raise
 
 
 def place(namespace: str, path: str) -> str:
