@@ -99,7 +99,8 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
         chores.append(roles.keep_learning)
         if role is not Role.WORKER:
             signing = {SIGNING: given.vault.at("", given.vault.authority.mount)}
-            publishing = await stack.enter_async_context(publications(given, metrics, signing))
+            ledger = RedisLedger(connection, utc_now)
+            publishing = await stack.enter_async_context(publications(given, metrics, ledger, signing))
             gate, outcomes = RedisGate(connection), RedisOutcomes(connection, publishing)
             await gate.learn()
             chores += [gate.keep_learning, outcomes.listen]
