@@ -13,7 +13,6 @@ from acmeproxy.core.account import Account
 from acmeproxy.core.certificate import Certificate
 from acmeproxy.core.ids import TenantName
 from acmeproxy.core.inspection import MismatchError, inspect, sound_alternates
-from acmeproxy.core.job import Job
 from acmeproxy.core.jwk import AccountKey
 from acmeproxy.core.order import Intent, Issued, Order, Processing
 from acmeproxy.core.problem import Problem, problem
@@ -93,28 +92,6 @@ class Signing:
             return await self._sign_unless(step)
         except StaleError:
             return Report("overtaken")  # another worker is at it, or the account was closed (K20)
-
-    async def revoke_surplus(self, job: Job, tenant: Tenant) -> Report:
-        """Revoke a certificate that nobody was given."""
-        owner = Owner(job.tenant, job.account)
-        certificate = await self._surplus.get(owner, job.subject)
-        if certificate is None:
-            return Report("gone")
-        if await self._was_delivered(tenant, certificate.leaf):
-            await self._surplus.remove(owner, job.subject)
-            return Report("kept")
-        try:
-            await self._signer.revoke(tenant.at_mount(certificate.mount), certificate.leaf)
-        except SigningDeferredError as error:
-            return Report("deferred", {"reason": str(error)})
-        await self._surplus.remove(owner, job.subject)
-        return Report("revoked")
-
-    async def _was_delivered(self, tenant: Tenant, certificate: bytes) -> bool:
-        """Look once more: it may have been delivered while it was put aside; now it cannot be (K24)."""
-        name = _name(certificate)
-        found = await self._ledger.find(tenant.name, name) if name else None
-        return found is not None and found.certificate.value.chain[0] == certificate
 
     async def _sign(self, step: Step) -> Report:
         attempted = step.order.value.attempt(self._clock(), step.tenant.vault.mount)

@@ -224,9 +224,10 @@ def _runner(
     tenants = given.tenant_values()
     orders = RedisOrders(connection, utc_now)
     ledger = RedisLedger(connection, utc_now)
+    surplus = RedisSurplus(connection, utc_now)
     signing = Signing(
         orders,
-        RedisSurplus(connection, utc_now),
+        surplus,
         RedisCertifiedKeys(connection),
         ledger,
         signer,
@@ -247,8 +248,8 @@ def _runner(
     )
     issuance = Issuance(orders, signing, tenants, roles, utc_now, consent=consent)
     queue = RedisQueue(connection, tuple(tenants), utc_now)
-    revoking = Revoking(ledger, signer, tenants, utc_now)
-    dispatch = Dispatch(validation, issuance, signing, revoking, tenants, metrics)
+    revoking = Revoking(ledger, surplus, signer, tenants, utc_now)
+    dispatch = Dispatch(validation, issuance, revoking, metrics)
     return Runner(queue, dispatch, tenants=tenants)
 
 

@@ -2,19 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
-from acmeproxy.core.ids import TenantName
 from acmeproxy.core.job import Job, JobKind
-from acmeproxy.core.tenant import Tenant
 from acmeproxy.services.issuance import Issuance
 from acmeproxy.services.reports import Report
 from acmeproxy.services.revoking import Revoking
-from acmeproxy.services.signing import Signing
 from acmeproxy.services.stores import StateAwayError
 from acmeproxy.services.validation import Validation
 from acmeproxy.telemetry import Metrics
@@ -28,20 +25,12 @@ _BROKEN: Final = Report("failed", alarm=True)
 class Dispatch:
     """Does one job and says in one log line what came of it. Never raises: an unfinished job is due again."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - a use case for every kind of job
-        self,
-        validation: Validation,
-        issuance: Issuance,
-        signing: Signing,
-        revoking: Revoking,
-        tenants: Mapping[TenantName, Tenant],
-        metrics: Metrics,
+    def __init__(
+        self, validation: Validation, issuance: Issuance, revoking: Revoking, metrics: Metrics
     ) -> None:
         self._validation = validation
         self._issuance = issuance
-        self._signing = signing
         self._revoking = revoking
-        self._tenants = tenants
         self._metrics = metrics
 
     async def __call__(self, job: Job) -> None:
@@ -71,8 +60,7 @@ class Dispatch:
             case JobKind.REVOKE:
                 return await self._revoking.revoke(job)
             case JobKind.REVOKE_SURPLUS:
-                tenant = self._tenants.get(job.tenant)
-                return await self._signing.revoke_surplus(job, tenant) if tenant else Report("dropped")
+                return await self._revoking.revoke_surplus(job)
 
     def _record(self, job: Job, report: Report, seconds: float) -> None:
         self._metrics.jobs.labels(job.kind.value, report.outcome).inc()

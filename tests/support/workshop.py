@@ -75,9 +75,10 @@ class Workshop:
         self.queue = RedisQueue(state, [TENANT], clock)
         ledger = RedisLedger(state, clock)
         consent = Consent({}, _account_url)
+        surplus = RedisSurplus(state, clock)
         self.signing = Signing(
             self.orders,
-            RedisSurplus(state, clock),
+            surplus,
             RedisCertifiedKeys(state),
             ledger,
             self.signer,
@@ -98,10 +99,8 @@ class Workshop:
             consent=consent,
         )
         self.metrics = telemetry.metrics("test")
-        revoking = Revoking(ledger, self.signer, self.tenants, clock)
-        self.dispatch = Dispatch(
-            self.validation, self.issuance, self.signing, revoking, self.tenants, self.metrics
-        )
+        self.revoking = Revoking(ledger, surplus, self.signer, self.tenants, clock)
+        self.dispatch = Dispatch(self.validation, self.issuance, self.revoking, self.metrics)
 
     # --- what is there before ---------------------------------------------------------------------------
 
