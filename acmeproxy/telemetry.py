@@ -191,6 +191,8 @@ class Metrics:
     vault_requests: Counter
     vault_request_duration: Histogram
     vault_breaker: Gauge
+    vault_unsafe: Gauge
+    vault_proven: Gauge
     nonces_rejected: Counter
     jobs: Counter
 
@@ -228,6 +230,8 @@ def metrics(version: str, commit: str = "unknown") -> Metrics:
         vault_breaker=gauge(
             "vault_breaker_state", "0: asked, 1: one request asks, 2: not asked.", "addr", "tenant", "of"
         ),
+        vault_unsafe=gauge("vault_unsafe", "Failures that were found on Vault's side; see doctor."),
+        vault_proven=gauge("vault_proven_seconds", "When that was last looked at, in seconds since 1970."),
         nonces_rejected=counter("nonce_rejected", "Requests with a nonce that was not taken.", "reason"),
         jobs=counter("jobs", "Jobs run by the worker.", "kind", "outcome"),
     )

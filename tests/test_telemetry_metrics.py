@@ -39,6 +39,8 @@ def test_metrics_have_the_names_that_the_page_promises() -> None:
         "acmeproxy_vault_requests_total",
         "acmeproxy_vault_request_duration_seconds_count",
         "acmeproxy_vault_breaker_state",
+        "acmeproxy_vault_unsafe",
+        "acmeproxy_vault_proven_seconds",
         "acmeproxy_nonce_rejected_total",
         "acmeproxy_jobs_total",
     }

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
@@ -34,12 +34,15 @@ class Server:
 
         Raises:
             OSError: The address cannot be listened on.
+            UnprovenError: The settings say not to serve with what Vault's side allows.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
         async with AsyncExitStack() as stack:
             assembly = await stack.enter_async_context(assemble(self._given, self._role))
+            if not await self._proven(assembly):
+                return
             runner = await self._listen(assembly)
             listen = str(self._given.server.listen) if runner else None
             _LOG.info("serve.started", role=self._role.value, listen=listen, version=__version__)
@@ -49,6 +52,17 @@ class Server:
                 if runner:
                     await runner.cleanup()
         _LOG.info("serve.stopped")
+
+    async def _proven(self, assembly: Assembly) -> bool:
+        """Meet the premise, and tell whether to go on: a signal ends the waiting for Vault."""
+        proof, stop = asyncio.ensure_future(assembly.premise()), asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({proof, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if proof.done():
+                proof.result()
+            return not self._stop.is_set()
+        finally:
+            await _ended([task for task in (proof, stop) if not task.done()])
 
     async def _work(self, assembly: Assembly, runner: web.AppRunner | None) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -108,7 +122,7 @@ class Server:
         self._stop.set()
 
 
-async def _ended(chores: Sequence[asyncio.Task[None]]) -> None:
+async def _ended(chores: Sequence[asyncio.Future[Any]]) -> None:
     """Cancel until all have ended: redis-py forgets a cancellation that comes while it connects."""
     pending = set(chores)
     while pending:

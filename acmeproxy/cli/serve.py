@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from acmeproxy.cli.exits import CONFIG, leave
+from acmeproxy.cli.exits import CONFIG, FAILED, UNAVAILABLE, leave
 
 
 def serve(
@@ -32,6 +32,7 @@ def serve(
 
     from acmeproxy import telemetry  # noqa: PLC0415
     from acmeproxy.cli.process import Server  # noqa: PLC0415
+    from acmeproxy.services.proving import UnprovenError  # noqa: PLC0415
     from acmeproxy.settings import SettingsError, load  # noqa: PLC0415
     from acmeproxy.wiring.serving import Role  # noqa: PLC0415
 
@@ -49,6 +50,8 @@ def serve(
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Server(given, Role(role)).run())
+    except UnprovenError as error:
+        leave(UNAVAILABLE if error.away else FAILED, str(error))
     except OSError as error:
         what = f"read {error.filename}" if error.filename else f"listen on {given.server.listen}"
         leave(1, f"Cannot {what}: {error.strerror or error}")

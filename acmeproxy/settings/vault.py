@@ -19,7 +19,8 @@ class VaultSettings(Section):
     `roots` is a PEM bundle of the roots to which every issued certificate must lead (INV-2). `namespace` is
     put before each tenant's. `max_request_duration` is the server's own setting of that name:
     after it, a request whose answer was lost has been carried out or never will be. `layout` says whether
-    the server has namespaces, or they are put before the mounts instead.
+    the server has namespaces, or they are put before the mounts instead. `unsafe` is what a start makes of a
+    token or a role that can do too much.
     """
 
     allow_insecure: Flag = False
@@ -31,6 +32,7 @@ class VaultSettings(Section):
     max_request_duration: Timeout = timedelta(seconds=90)
     max_in_flight: Count = 8
     layout: Literal["namespaces", "paths"] = "namespaces"
+    unsafe: Literal["warn", "refuse"] = "warn"
     authority: AuthoritySettings = AuthoritySettings()
     login: LoginSettings = LoginSettings()
 

@@ -2,15 +2,14 @@
 
 import asyncio
 import enum
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from acmeproxy import __version__, settings, telemetry
 from acmeproxy.adapters.clock import utc_now
@@ -25,9 +24,7 @@ from acmeproxy.adapters.redis.orders import RedisOrders
 from acmeproxy.adapters.redis.outcomes import RedisOutcomes
 from acmeproxy.adapters.redis.roles import RedisRoles
 from acmeproxy.adapters.redis.surplus import RedisSurplus
-from acmeproxy.adapters.vault.connection import VaultConnection
 from acmeproxy.adapters.vault.signer import VaultSigner
-from acmeproxy.core.ids import TenantName
 from acmeproxy.services.administration import Administration
 from acmeproxy.services.authentication import Authentication
 from acmeproxy.services.certificates import Certificates
@@ -36,6 +33,7 @@ from acmeproxy.services.issuance import Issuance
 from acmeproxy.services.limiting import Limiting
 from acmeproxy.services.ordering import Ordering
 from acmeproxy.services.ports import Signer
+from acmeproxy.services.proving import Proving
 from acmeproxy.services.publishing import SIGNING, Publishing
 from acmeproxy.services.registration import Registration
 from acmeproxy.services.renewal import Renewal
@@ -48,11 +46,10 @@ from acmeproxy.services.signing import Signing
 from acmeproxy.services.validation import Retries, Validation
 from acmeproxy.web.app import build_app
 from acmeproxy.web.keys import Services
-from acmeproxy.wiring import validating
-from acmeproxy.wiring.logins import login_of
+from acmeproxy.wiring import proof, validating, vaults
 from acmeproxy.wiring.publications import publications
 from acmeproxy.worker.dispatch import Dispatch
-from acmeproxy.worker.measured import MeasuredSigner, breaker_gauge
+from acmeproxy.worker.measured import MeasuredSigner, breaker_gauge, proof_gauges
 from acmeproxy.worker.runner import Runner
 
 _PROBE_PATIENCE: Final = timedelta(milliseconds=500)
@@ -67,12 +64,16 @@ class Role(enum.StrEnum):
 
 
 class Assembly(msgspec.Struct, frozen=True):
-    """A process put together: what listens, what works, and what must run meanwhile until cancelled."""
+    """A process put together: what listens, what works, and what must run meanwhile until cancelled.
+
+    `premise` is to be met before anything listens or works, and raises `UnprovenError` if it is not.
+    """
 
     app: web.Application | None
     runner: Runner | None
     chores: tuple[Callable[[], Coroutine[None, None, None]], ...]
     drain: Callable[[], None]
+    premise: Callable[[], Coroutine[None, None, None]]
 
 
 @asynccontextmanager
@@ -90,10 +91,11 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
             given.require_credentials()
             limit = given.vault.max_in_flight
             heard = breaker_gauge(metrics)
-            signer = await stack.enter_async_context(VaultSigner(vaults(given), limit, heard))
+            signer = await stack.enter_async_context(VaultSigner(vaults.vaults(given), limit, heard))
         serving = _Serving(connection, signer)
         chores: list[Callable[[], Coroutine[None, None, None]]] = []
         app = runner = None
+        premise = _nothing
         published = RedisRoles(connection)
         roles = KnownRoles(published, given.tenant_values())
         chores.append(roles.keep_learning)
@@ -108,10 +110,13 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
             app = build_app(services, given.server.max_requests)
         if signer is not None:
             reading = RoleReading(signer, published, given.tenant_values())
-            chores += [signer.keep_logged_in, reading.keep_reading]
+            proving = Proving(partial(proof.prove, given, signer.logins), proof_gauges(metrics))
+            chores += [signer.keep_logged_in, reading.keep_reading, proving.keep_looking]
+            if given.vault.unsafe == "refuse":
+                premise = proving.require
             runner = _runner(given, connection, MeasuredSigner(signer, metrics), roles, metrics)
             serving.on_drain = runner.drain
-        yield Assembly(app, runner, tuple(chores), serving.drain)
+        yield Assembly(app, runner, tuple(chores), serving.drain, premise)
 
 
 @asynccontextmanager
@@ -127,6 +132,10 @@ async def certificates(given: settings.Settings) -> AsyncIterator[Certificates]:
     """Put together what operators' commands need of issued certificates."""
     async with state(given) as connection:
         yield Certificates(RedisLedger(connection, utc_now), RedisCampaigns(connection), utc_now)
+
+
+async def _nothing() -> None:
+    """Require nothing."""
 
 
 class _Serving:
@@ -232,7 +241,7 @@ def _runner(
         ledger,
         signer,
         utc_now,
-        anchors=anchors(given),
+        anchors=vaults.anchors(given),
         settling=given.vault.max_request_duration + given.vault.timeout,
     )
     retries = Retries(given.validation.attempts, given.validation.retry_delay)
@@ -251,30 +260,3 @@ def _runner(
     revoking = Revoking(ledger, surplus, signer, tenants, utc_now)
     dispatch = Dispatch(validation, issuance, revoking, metrics)
     return Runner(queue, dispatch, tenants=tenants)
-
-
-def vaults(given: settings.Settings) -> Mapping[TenantName, VaultConnection]:
-    """Return every tenant's way to Vault."""
-    vault = given.vault
-    return {
-        name: VaultConnection(
-            address=given.login(name).address or vault.address,
-            login=login_of(given.login(name)),
-            namespace=tenant.vault.namespace,
-            ca=str(vault.ca) if vault.ca else None,
-            connect_timeout=vault.timeout / 5,
-            read_timeout=vault.timeout * 4 / 5,
-            deadline=vault.timeout,
-            plain_http=vault.allow_insecure,
-        )
-        for name, tenant in given.tenant_values().items()
-    }
-
-
-def anchors(given: settings.Settings) -> Mapping[TenantName, Sequence[bytes]]:
-    """Return every tenant's roots in DER; without any, certificates are only held against their own chain."""
-    if given.vault.roots is None:
-        return {}
-    roots = x509.load_pem_x509_certificates(given.vault.roots.read_bytes())
-    ders = tuple(root.public_bytes(Encoding.DER) for root in roots)
-    return dict.fromkeys(given.tenant_values(), ders)

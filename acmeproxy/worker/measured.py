@@ -58,6 +58,16 @@ class MeasuredSigner:
             self._metrics.vault_request_duration.labels(operation).observe(time.perf_counter() - begun)
 
 
+def proof_gauges(metrics: Metrics) -> Callable[[int], None]:
+    """Return what shows how many failures were found on Vault's side, and when that was looked at."""
+
+    def heard(failures: int) -> None:
+        metrics.vault_unsafe.set(failures)
+        metrics.vault_proven.set_to_current_time()
+
+    return heard
+
+
 def breaker_gauge(metrics: Metrics) -> Callable[[str, str, str, int], None]:
     """Return what shows the state of a breaker: of an address, or of a tenant's mount or login there."""
 

@@ -64,13 +64,12 @@ class Waiting:
 
 async def breaker_of(running: Proxy, what: str, name: str = "") -> float:
     """Return what the metrics say of a breaker: 0 closed, 2 open; of the address, or of a tenant's."""
-    metrics = (await running.client().send("GET", f"{running.origin}/metrics")).body.decode()
-    for family in text_string_to_metric_families(metrics):
-        for sample in family.samples:
-            found = (sample.name, sample.labels.get("of"), sample.labels.get("tenant"))
-            if found == ("acmeproxy_vault_breaker_state", what, name):
-                return float(sample.value)
-    return 0
+    return await _measured(running, "acmeproxy_vault_breaker_state", of=what, tenant=name)
+
+
+async def proven(running: Proxy) -> bool:
+    """Tell whether it has looked at its tokens and roles, as it does when it starts."""
+    return await _measured(running, "acmeproxy_vault_proven_seconds") > 0
 
 
 async def ready(running: Proxy, name: str, tenant: str = "alpha") -> Waiting:
@@ -87,6 +86,15 @@ async def serves(running: Proxy, name: str, tenant: str = "beta") -> None:
     issued = await client.obtain([name], running.responder)
     assert x509.load_pem_x509_certificate(issued.chain).public_key() == issued.key.public_key()
     assert {answer.status for answer in client.answers} <= {200, 201, 204}
+
+
+async def _measured(running: Proxy, name: str, **labels: str) -> float:
+    metrics = (await running.client().send("GET", f"{running.origin}/metrics")).body.decode()
+    for family in text_string_to_metric_families(metrics):
+        for sample in family.samples:
+            if sample.name == name and labels.items() <= sample.labels.items():
+                return float(sample.value)
+    return 0
 
 
 def _assert_processing(answer: Answer) -> None:

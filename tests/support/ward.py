@@ -22,7 +22,7 @@ from acmeproxy.adapters.vault.doctor.bare import BareClient
 from acmeproxy.adapters.vault.doctor.case import Case, Use
 from acmeproxy.adapters.vault.doctor.commands import Commands
 from acmeproxy.adapters.vault.doctor.examination import examine
-from acmeproxy.adapters.vault.login import Login
+from acmeproxy.adapters.vault.login import Abroad, Login
 from acmeproxy.adapters.vault.provisioning import Hierarchy, provision
 from acmeproxy.core.ids import TenantName
 from acmeproxy.core.tenant import Names, Tenant, VaultPlace
@@ -117,6 +117,13 @@ class Ward(msgspec.Struct, frozen=True):
                 stack.callback(login.close)
                 return login
 
+            own = logged_in(connection)
+
+            def abroad(where: str) -> Abroad:
+                opened = Abroad(own, msgspec.structs.replace(connection, namespace=where), gate)
+                stack.callback(opened.close)
+                return opened
+
             bare = BareClient(connection, gate, utc_now)
             stack.callback(bare.close)
             root = x509.load_pem_x509_certificate(self.hierarchy.root.read_bytes())
@@ -125,8 +132,8 @@ class Ward(msgspec.Struct, frozen=True):
                 tenant=tenant,
                 uses=parts.get("uses", (Use(tenant.vault, tenant.lifetime),)),
                 strangers=parts.get("strangers", ()),
-                own=logged_in(connection),
-                elsewhere=lambda where: logged_in(msgspec.structs.replace(connection, namespace=where)),
+                own=own,
+                elsewhere=abroad,
                 reader=logged_in(reached) if reading is not None else None,
                 above=logged_in(msgspec.structs.replace(reached, namespace="admin"))
                 if reading is not None

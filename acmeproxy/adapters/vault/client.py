@@ -17,6 +17,7 @@ from acmeproxy.adapters.vault.transport import Call, LostError, UnsentError, ses
 
 __all__ = ["Answer", "Gate", "VaultClient"]
 
+INDEX_HEADER: Final = "X-Vault-Index"
 MAX_ANSWER: Final = 1 << 20
 _LONGEST_WISH: Final = 3600
 _REASON_CHARACTERS: Final = 300
@@ -28,7 +29,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     `retry_after` is its wish, an hour at most, or ours where the address serves nobody; `errors` are its
     texts, which quote no secret of the request. `help` is what it says of a path, `octets` the body where it
-    is not JSON.
+    is not JSON. `index` tells how far the store was of the node that answered; it is for handing back only.
     """
 
     status: int
@@ -40,6 +41,7 @@ class Answer(msgspec.Struct, frozen=True):
     retry_after: timedelta | None = None
     help: str = ""
     octets: bytes = b""
+    index: str = ""
 
     def __repr__(self) -> str:
         """Show what may be logged."""
@@ -150,7 +152,8 @@ def _read(response: requests.Response, largest: int) -> Answer:
         body = response.raw.read(largest + 1, decode_content=False)
         if len(body) > largest:
             raise LostError(f"an answer of more than {largest} octets")
-    return answered(response.status_code, response.headers.get("Retry-After", ""), body)
+    answer = answered(response.status_code, response.headers.get("Retry-After", ""), body)
+    return msgspec.structs.replace(answer, index=response.headers.get(INDEX_HEADER, ""))
 
 
 def answered(status: int, retry_after: str, body: bytes) -> Answer:

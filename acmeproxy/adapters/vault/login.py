@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -57,9 +57,9 @@ class Login:
             return await send(await self._token())
         return answer
 
-    async def ask_openly(self, path: str) -> Answer:
+    async def ask_openly(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
         """Read what needs no token. Raises as `ask`, but never `SigningDeferredError`."""
-        return await self._client.ask("get", path)
+        return await self._client.ask("get", path, headers=headers)
 
     async def keep(self) -> None:
         """Stay logged in until cancelled: a token that nobody uses for a while would die unrenewed."""
@@ -178,6 +178,22 @@ class Login:
             pause = timedelta(seconds=min(2**self._refusals, _LONGEST_BAN))
             self._banned_until = time.monotonic() + pause.total_seconds()
         return SigningDeferredError(f"the login did not work: {refusal}", pause)
+
+
+class Abroad:
+    """Asks in another namespace with a login's own token: no second secret is used up."""
+
+    def __init__(self, own: Login, connection: VaultConnection, gate: Gate) -> None:
+        self._own = own
+        self._client = VaultClient(connection, gate)
+
+    async def ask(self, method: str, path: str, **parts: Any) -> Answer:  # noqa: ANN401 - those of `VaultClient.ask`
+        """Ask as `Login.ask` does, and raise what it raises."""
+        return await self._own.ask_by(lambda token: self._client.ask(method, path, token=token, **parts))
+
+    def close(self) -> None:
+        """Close the connections; the login stays open."""
+        self._client.close()
 
 
 def _lacks_policy(answer: Answer) -> bool:

@@ -143,6 +143,11 @@ class VaultSigner:
             return None
         raise SigningDeferredError(f"the role was not read: {answer.reason}", answer.retry_after)
 
+    @property
+    def logins(self) -> Mapping[TenantName, Login]:
+        """Who asks for every tenant: for questions about what its token may do."""
+        return self._logins
+
     async def keep_logged_in(self) -> None:
         """Renew every tenant's token in time, until cancelled. For the task group of whoever owns us."""
         async with asyncio.TaskGroup() as tasks:

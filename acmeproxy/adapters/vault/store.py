@@ -1,7 +1,8 @@
 """Looking in Vault's store for what was signed although the answer was lost (K12..K16, VLT-02)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -10,7 +11,7 @@ import msgspec
 from cryptography import x509
 
 from acmeproxy.adapters.vault import chain
-from acmeproxy.adapters.vault.client import Answer
+from acmeproxy.adapters.vault.client import INDEX_HEADER, Answer
 from acmeproxy.adapters.vault.login import Login
 from acmeproxy.adapters.vault.transport import LostError, UnsentError
 from acmeproxy.core.identifier import IdentifierType
@@ -24,6 +25,10 @@ _PAGE: Final = 500
 _LARGEST_LIST: Final = 16 << 20
 _READ_TOGETHER: Final = 4
 _ALL_WITHIN: Final = timedelta(seconds=60)
+#: A token's own corner, which the policy `default` gives to every token and nobody else sees.
+_SCRATCH: Final = "cubbyhole/acmeproxy"
+_LEVEL_WITHIN: Final = timedelta(seconds=2)
+_LEVEL_PAUSE: Final = timedelta(milliseconds=100)
 _NOT_THERE: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 
@@ -40,6 +45,7 @@ class Store:
         self._login = login
         self._place = place
         self._detailed = True
+        self._as_new_as: Mapping[str, str] = {}
         self._begins: dict[str, datetime] = {}
 
     async def find(self, intent: Intent) -> tuple[Signed, ...]:
@@ -53,6 +59,7 @@ class Store:
         since = intent.first_attempt_at - _BACKDATED
         try:
             async with asyncio.timeout(_ALL_WITHIN.total_seconds()):
+                await self._catch_up()
                 found = [
                     entry async for entry in self._entries(intent, since) if _is_for(entry, intent, since)
                 ]
@@ -64,6 +71,20 @@ class Store:
             raise SigningDeferredError(
                 f"the store could not be searched: {error}", error.retry_after
             ) from None
+
+    async def _catch_up(self) -> None:
+        """Have no node answer from a store that is older than this moment (VLT-10).
+
+        A standby reads what it has, and one that lags, or that lost its leader, lacks what was signed last. A
+        write is the leader's, and its answer tells how far the store is: a node that is behind says so.
+        Where there is no such index, or our token may not write there, we look without.
+        """
+        written = await self._login.ask("post", _SCRATCH, body={"at": datetime.now(UTC).isoformat()})
+        if _is_behind(written) or written.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise SigningDeferredError(
+                f"no node knows how new its store is: {written.reason}", written.retry_after
+            )
+        self._as_new_as = {INDEX_HEADER: written.index} if written.ok and written.index else {}
 
     async def _entries(self, intent: Intent, since: datetime) -> AsyncIterator[_Entry]:
         async for serials in self._candidates(intent, since):
@@ -96,19 +117,24 @@ class Store:
         query = {"limit": str(_PAGE), **({"after": after.replace(":", "-")} if after else {})}
         path = f"{self._place.mount}/certs"
         if self._detailed:
-            answer = await self._login.ask("list", f"{path}/detailed", query=query, largest=_LARGEST_LIST)
+            answer = await self._list(f"{path}/detailed", query)
             # An empty store is a 404 without a text.
             if answer.status not in _NOT_THERE or (
                 answer.status == HTTPStatus.NOT_FOUND and not answer.errors
             ):
                 return _data(answer)
-        answer = await self._login.ask("list", path, query=query, largest=_LARGEST_LIST)
-        data = _data(answer)
+        data = _data(await self._list(path, query))
         self._detailed = False
         return data
 
+    async def _list(self, path: str, query: Mapping[str, str]) -> Answer:
+        return await _level(
+            lambda: self._login.ask("list", path, query=query, headers=self._as_new_as, largest=_LARGEST_LIST)
+        )
+
     async def _read(self, serial: str) -> _Entry | None:
-        answer = await self._login.ask_openly(f"{self._place.mount}/cert/{serial}")
+        path = f"{self._place.mount}/cert/{serial}"
+        answer = await _level(lambda: self._login.ask_openly(path, self._as_new_as))
         data = _data(answer)
         certificate = chain.parse(data.get("certificate"))
         if certificate is None:
@@ -134,6 +160,22 @@ class Store:
         certificates = chain.parse_all(_data(answer).get("ca_chain"))
         above = chain.issuers(leaf, certificates or ())
         return None if above is None else chain.der(above)
+
+
+async def _level(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask until the node that answers has caught up, which takes a moment after every write."""
+    until = time.monotonic() + _LEVEL_WITHIN.total_seconds()
+    answer = await ask()
+    while _is_behind(answer) and time.monotonic() < until:
+        await asyncio.sleep(_LEVEL_PAUSE.total_seconds())
+        answer = await ask()
+    return answer
+
+
+def _is_behind(answer: Answer) -> bool:
+    """Vault answers 412. OpenBao answers 429 and gives no reason, which a quota's 429 does."""
+    quiet = answer.status == HTTPStatus.TOO_MANY_REQUESTS and not answer.errors
+    return quiet or answer.status == HTTPStatus.PRECONDITION_FAILED
 
 
 def _data(answer: Answer) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from tests.support.connections import connections
 
 
 class ScriptedVault:
-    """What was asked so far."""
+    """What was asked so far, and what is answered to whatever the script does not know."""
 
     def __init__(self, script: Sequence[tuple[bytes, bytes]], otherwise: bytes) -> None:
         self.port = 0
         self.requests: list[bytes] = []
         self._script = script
-        self._otherwise = otherwise
+        self.otherwise = otherwise
 
     @property
     def address(self) -> str:
@@ -30,7 +30,7 @@ class ScriptedVault:
                 fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
                 body = await reader.readexactly(int(fields.get(b"Content-Length", b"0")))
                 self.requests.append(head + body)
-                answer = next((octets for needle, octets in self._script if needle in head), self._otherwise)
+                answer = next((octets for needle, octets in self._script if needle in head), self.otherwise)
                 writer.write(answer)
                 await writer.drain()
         writer.close()

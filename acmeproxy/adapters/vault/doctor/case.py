@@ -10,7 +10,7 @@ import msgspec
 from acmeproxy.adapters.vault.client import Answer
 from acmeproxy.adapters.vault.doctor.bare import BareClient, Heard
 from acmeproxy.adapters.vault.doctor.commands import Commands
-from acmeproxy.adapters.vault.login import Login
+from acmeproxy.adapters.vault.login import Abroad, Login
 from acmeproxy.adapters.vault.transport import LostError, UnsentError
 from acmeproxy.core.tenant import Tenant, VaultPlace
 from acmeproxy.services.ports import Clock, SigningDeferredError
@@ -46,7 +46,7 @@ class Case(msgspec.Struct, frozen=True):
     uses: tuple[Use, ...]
     strangers: tuple[VaultPlace, ...]
     own: Login
-    elsewhere: Callable[[str], Login]
+    elsewhere: Callable[[str], Abroad]
     reader: Login | None
     above: Login | None
     bare: BareClient
@@ -110,7 +110,9 @@ class Case(msgspec.Struct, frozen=True):
             raise UnansweredError(f"no answer from Vault: {error}") from None
 
 
-async def asked(login: Login, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+async def asked(
+    login: Login | Abroad, method: str, path: str, body: Mapping[str, Any] | None = None
+) -> Answer:
     """Ask with a login.
 
     Raises:

@@ -53,7 +53,7 @@ async def _all(case: Case, found: list[Finding], progress: Progress) -> None:
         return
     found += await token.reader(case)
     progress(case.about("policy"))
-    found += await policy.examine(case, known)
+    found += (await policy.examine(case, known)).findings
     progress(case.about("roles"))
     roles = [(use, await case.see(f"{use.place.mount}/roles/{use.place.role}")) for use in case.uses]
     for use, shown in roles:

@@ -25,7 +25,23 @@ class _Probe(msgspec.Struct, frozen=True):
     what: str
 
 
-async def examine(case: Case, token: Token) -> Sequence[Finding]:
+class Rights(msgspec.Struct, frozen=True):
+    """What a token may do at the paths of its tenant, and what is wrong with that.
+
+    `granted` are capabilities by path, seen from the token's namespace; `prefix` leads to the mount's.
+    """
+
+    findings: Sequence[Finding] = ()
+    granted: Mapping[str, set[str]] = msgspec.field(default_factory=dict)
+    prefix: str = ""
+    all: bool = False
+
+    def may(self, capability: str, path: str) -> bool:
+        """Tell whether it has a capability at a path of the tenant's namespace, of those that were asked."""
+        return self.all or capability in self.granted.get(f"{self.prefix}{path}", ())
+
+
+async def examine(case: Case, token: Token) -> Rights:
     """Ask which capabilities the token has.
 
     Raises:
@@ -34,7 +50,7 @@ async def examine(case: Case, token: Token) -> Sequence[Finding]:
     subject = case.about("policy")
     if token.root:
         # Told by the token's own check; every single path would be found.
-        return ()
+        return Rights(all=True)
     needed = _needed(case)
     probes = [*_of_mount(case), *_of_system(token), *await _of_others(case, token)]
     prefix = _prefix(case.namespace, token.namespace)
@@ -42,7 +58,7 @@ async def examine(case: Case, token: Token) -> Sequence[Finding]:
     granted = await _capabilities(case, token.namespace, tuple(dict.fromkeys(paths)))
     if granted is None:
         text = "what its token may do cannot be asked: it lacks the policy default"
-        return (warned(subject, text, _read_policy(case, token)),)
+        return Rights((warned(subject, text, _read_policy(case, token)),))
     lacking = [
         f"{want} {path}" for path, want in needed.items() if want not in granted.get(f"{prefix}{path}", set())
     ]
@@ -53,7 +69,7 @@ async def examine(case: Case, token: Token) -> Sequence[Finding]:
     ]
     found = [*_lacking(subject, token, lacking), *_excess(case, subject, token, excess)]
     text = f"it can sign, revoke and look up what was signed, and nothing else ({len(paths)} paths asked)"
-    return or_passed(found, subject, text)
+    return Rights(or_passed(found, subject, text), granted, prefix)
 
 
 def sharing(case: Case, neighbours: Sequence[str]) -> Sequence[Finding]:

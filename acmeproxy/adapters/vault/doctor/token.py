@@ -36,7 +36,7 @@ async def examine(case: Case) -> tuple[Token | None, Sequence[Finding]]:
         mend = _recreated(case)
         return None, (failed(subject, f"its token does not work: {answer.reason}", mend),)
     data = answer.data
-    token = _token(data, case.namespace)
+    token = _token(data)
     ttl, renewable = _whole(data.get("ttl")), data.get("renewable") is True
     found = [
         *_of_root(case, subject, token),
@@ -65,7 +65,7 @@ async def reader(case: Case) -> Sequence[Finding]:
     return (warned(case.about("reader"), text, mend),)
 
 
-def _token(data: dict[str, Any], namespace: str) -> Token:
+def _token(data: dict[str, Any]) -> Token:
     policies = {*_strings(data.get("policies")), *_strings(data.get("identity_policies"))}
     own = data.get("namespace_path")
     meta = data.get("meta")
@@ -74,7 +74,7 @@ def _token(data: dict[str, Any], namespace: str) -> Token:
     return Token(
         policies=tuple(sorted(policies)),
         # Without one, the server has no namespaces, or it is a token of the topmost.
-        namespace=own.strip("/") if isinstance(own, str) else "" if "root" in policies else namespace,
+        namespace=own.strip("/") if isinstance(own, str) else "",
         mount=path.removeprefix("auth/").removesuffix("/login") if login else "",
         role=str(meta.get("role_name") or "") if isinstance(meta, dict) else "",
         root="root" in policies,

@@ -7,7 +7,7 @@ import msgspec
 from acmeproxy.adapters.vault.doctor.case import Use
 from acmeproxy.core.ids import TenantName
 from acmeproxy.core.tenant import Names, Profile, Tenant, VaultPlace
-from acmeproxy.wiring.doctor import uses
+from acmeproxy.wiring.cases import uses
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 PLACE = VaultPlace("pki", "web", "admin/payments")
