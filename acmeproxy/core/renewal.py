@@ -70,6 +70,15 @@ def parse(text: str) -> CertId:
     return CertId(key_identifier, int.from_bytes(serial))
 
 
+def name_under(issuer: x509.Certificate, serial: int) -> CertId | None:
+    """Return the identifier of the certificate to which an issuer gave a number (RFC 5280 §4.2.1.1)."""
+    try:
+        found = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except (x509.ExtensionNotFound, *UNREADABLE):
+        return None
+    return CertId(found.value.digest, serial) if serial > 0 else None
+
+
 def name_of(certificate: x509.Certificate) -> CertId | None:
     """Return the identifier of a certificate; without an authority key identifier it has none (ARI-17)."""
     try:

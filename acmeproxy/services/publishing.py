@@ -11,6 +11,7 @@ from acmeproxy.services.authority import Authority
 from acmeproxy.services.flights import Flights
 from acmeproxy.services.ports import Clock
 from acmeproxy.services.publication import Publication
+from acmeproxy.services.recalling import Recall
 from acmeproxy.services.statuses import Statuses
 
 #: Stands for the CA that signs the tenants' issuing CAs; no tenant can have this name.
@@ -33,15 +34,16 @@ class Publishing:
     """Implements `Revocations`: everything that was said before a revocation is forgotten with it.
 
     Tenants that share a mount share what is kept of it. `told` is called with the name of a CA and the reason
-    of every failure to ask Vault.
+    of every failure to ask Vault, and `recall` for certificates of the tenants of a mount.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it needs, each named at its one place of use
         self,
         authorities: Mapping[str, Authority],
         flights: Flights,
         clock: Clock,
         told: Callable[[str, str], None],
+        recall: Recall,
         most_kept: int = _MOST_KEPT,
     ) -> None:
         self._by_name: dict[str, Published] = {}
@@ -50,7 +52,9 @@ class Publishing:
         for name, authority in authorities.items():
             if authority not in known:
                 publication = Publication(authority, flights, clock, partial(told, name))
-                statuses = Statuses(publication, flights, clock, most_kept=share)
+                names = [other for other, its in authorities.items() if its is authority]
+                ours = partial(recall, names)
+                statuses = Statuses(publication, flights, clock, ours, most_kept=share)
                 known[authority] = Published(publication, statuses)
             self._by_name[name] = known[authority]
         self._all = tuple(known.values())

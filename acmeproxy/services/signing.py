@@ -8,14 +8,11 @@ from typing import Final
 import msgspec
 from cryptography import x509
 
-from acmeproxy.core.ids import TenantName
-from acmeproxy.core.job import Job
 from acmeproxy.core.order import Intent, Order, Processing
 from acmeproxy.core.patience import patience
 from acmeproxy.core.problem import problem
 from acmeproxy.core.reference import Reference
 from acmeproxy.core.renewal import CertId, name_of
-from acmeproxy.core.tenant import Tenant
 from acmeproxy.services.handover import Handover, Step
 from acmeproxy.services.ledger import Ledger
 from acmeproxy.services.ports import (
@@ -27,7 +24,7 @@ from acmeproxy.services.ports import (
     SigningUncertainError,
 )
 from acmeproxy.services.reports import Report
-from acmeproxy.services.stores import Orders, Owner, StaleError, Surplus
+from acmeproxy.services.stores import Orders, StaleError, Surplus
 
 _FIRST_DELAY: Final = timedelta(seconds=1)
 _LONGEST_DELAY: Final = timedelta(seconds=30)
@@ -96,32 +93,6 @@ class Signing:
             return Report("settling", fields)
         await self._orders.drop(step.owner, step.order.value)
         return Report("cleared", fields)
-
-    async def revoke_surplus(self, job: Job, tenant: Tenant) -> Report:
-        """Revoke a certificate that nobody was given."""
-        owner = Owner(job.tenant, job.account)
-        certificate = await self._surplus.get(owner, job.subject)
-        if certificate is None:
-            return Report("gone")
-        if await self._was_delivered(tenant.name, certificate.leaf):
-            await self._surplus.remove(owner, job.subject)
-            return Report("kept")
-        try:
-            await self._signer.revoke(tenant.at_mount(certificate.mount), certificate.leaf)
-        except SigningDeferredError as error:
-            if self._clock() < x509.load_der_x509_certificate(certificate.leaf).not_valid_after_utc + _OVER:
-                return Report("deferred", {"reason": str(error)})
-            # Nobody trusts it any more, and its mount may be gone for good.
-            await self._surplus.remove(owner, job.subject)
-            return Report("expired", {"reason": str(error)}, alarm=True)
-        await self._surplus.remove(owner, job.subject)
-        return Report("revoked")
-
-    async def _was_delivered(self, tenant: TenantName, certificate: bytes) -> bool:
-        """Look once more: it may have been delivered while it was put aside; now it cannot be (K24)."""
-        name = _name(certificate)
-        found = await self._ledger.find(tenant, name) if name else None
-        return found is not None and found.certificate.value.chain[0] == certificate
 
     async def _sign(self, step: Step) -> Report:
         # Counted from before the mark, so that who reads the mark knows when nothing can leave any more.

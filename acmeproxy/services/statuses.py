@@ -1,12 +1,15 @@
 """Whether certificates of one CA are revoked, answered by OCSP (RFC 6960, RFC 5019)."""
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeAlias
 
-from acmeproxy.core import ocsp
+from acmeproxy.core import ocsp, renewal
+from acmeproxy.core.certificate import Certificate
 from acmeproxy.core.ocsp import CertId, Fault, IssuerHash, Response, Status, UntrustedResponseError
+from acmeproxy.core.renewal import CertId as CertificateName
 from acmeproxy.services.flights import AwayError, Flights, UnfitError
 from acmeproxy.services.keeping import Keeping, Lease
 from acmeproxy.services.ports import Clock
@@ -28,11 +31,21 @@ class Statuses:
     """The responder of one mount: Vault's own answers, kept while they are fresh.
 
     What Vault signed for a certificate is said again for a minute if it is `good` and until its nextUpdate if
-    it is `revoked`. While Vault is away both are said until their nextUpdate. Of `most_kept` certificates
+    it is `revoked`. While Vault is away both are said until their nextUpdate. `recall` returns our own record
+    of a certificate of the mount: what is revoked there is never said to be good. Of `most_kept` certificates
     answers are kept: up to four of each, one a hash, in 10 KiB of memory.
     """
 
-    def __init__(self, publication: Publication, flights: Flights, clock: Clock, *, most_kept: int) -> None:
+    def __init__(
+        self,
+        publication: Publication,
+        flights: Flights,
+        clock: Clock,
+        recall: Callable[[CertificateName], Awaitable[Certificate | None]],
+        *,
+        most_kept: int,
+    ) -> None:
+        self._recall = recall
         self._publication = publication
         self._flights = flights
         self._clock = clock
@@ -106,7 +119,26 @@ class Statuses:
                 said = ocsp.parse_response(der, certificate, known.certificate, now)
             except UntrustedResponseError as error:
                 raise UnfitError(f"an OCSP answer that cannot be shown: {error}") from None
+            # Who cannot hear of revocations would wait for the store in vain, too.
+            if said.status is Status.GOOD and self._heard:
+                await self._compare(known, certificate.serial)
             return _lease(said, now)
+
+    async def _compare(self, known: Known, serial: int) -> None:
+        """Hold `good` against our own record: it may come from a node that lags, or from a restored backup.
+
+        Raises:
+            UnfitError: Vault has revoked it before.
+        """
+        name = renewal.name_under(known.certificate, serial)
+        ours = await self._recall(name) if name else None
+        if ours is None or ours.revoking_at is None:
+            return
+        if ours.revoked_at is None:
+            self.doubt(serial)
+            return
+        self.revoked(serial)
+        raise UnfitError(f"good, of {ours.serial}, which it has revoked before")
 
 
 def fresh_until(said: Response, fetched: datetime) -> datetime:

@@ -13,7 +13,9 @@ from acmeproxy.adapters.vault.connection import Secret, TokenLogin, VaultConnect
 from acmeproxy.adapters.vault.gate import Address, Gate
 from acmeproxy.adapters.vault.public_mount import PublicMount
 from acmeproxy.services.flights import flights
+from acmeproxy.services.ledger import Ledger
 from acmeproxy.services.publishing import Publishing
+from acmeproxy.services.recalling import Recalling
 from acmeproxy.telemetry import Metrics
 from acmeproxy.web.pki.measured import MeasuredAuthority
 
@@ -27,13 +29,14 @@ Place = tuple[str, str]
 
 @asynccontextmanager
 async def publications(
-    given: settings.Settings, metrics: Metrics, more: Mapping[str, Place] | None = None
+    given: settings.Settings, metrics: Metrics, ledger: Ledger, more: Mapping[str, Place] | None = None
 ) -> AsyncIterator[Publishing]:
     """Publish what every tenant's CA shows to anybody; Vault is asked without a token, and not before needed.
 
     Args:
         given: The settings.
         metrics: What is asked of Vault is counted there.
+        ledger: What is revoked there is never said to be good.
         more: Further CAs by name, such as the signing CA.
     """
     places: dict[str, Place] = {
@@ -53,7 +56,8 @@ async def publications(
         made = await stack.enter_async_context(
             flights(_crashed, max(given.server.max_requests // 4, _PLACES))
         )
-        yield Publishing({name: mounts[place] for name, place in places.items()}, made, utc_now, _told)
+        authorities = {name: mounts[place] for name, place in places.items()}
+        yield Publishing(authorities, made, utc_now, _told, Recalling(ledger))
 
 
 def _told(name: str, reason: str) -> None:

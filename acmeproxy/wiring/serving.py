@@ -104,7 +104,8 @@ async def assemble(given: settings.Settings, role: Role) -> AsyncIterator[Assemb
         roles = KnownRoles(published, tenants, reading) if reading else None
         if role is not Role.WORKER:
             signing = {SIGNING: given.vault.at("", given.vault.authority.mount)}
-            publishing = await stack.enter_async_context(publications(given, metrics, signing))
+            ledger = RedisLedger(connection, utc_now)
+            publishing = await stack.enter_async_context(publications(given, metrics, ledger, signing))
             gate, outcomes = RedisGate(connection), RedisOutcomes(connection, publishing)
             await gate.learn()
             chores += [gate.keep_learning, outcomes.listen]
@@ -257,6 +258,6 @@ def _runner(  # noqa: PLR0913, PLR0917 - the parts of a worker
     )
     issuance = Issuance(orders, signing, tenants, roles, utc_now, consent=consent)
     queue = RedisQueue(connection, tuple(tenants), utc_now)
-    revoking = Revoking(ledger, signer, tenants, utc_now)
-    dispatch = Dispatch(validation, issuance, signing, revoking, reading, tenants, metrics)
+    revoking = Revoking(ledger, surplus, signer, tenants, utc_now)
+    dispatch = Dispatch(validation, issuance, revoking, reading, tenants, metrics)
     return Runner(queue, dispatch, tenants=tenants)

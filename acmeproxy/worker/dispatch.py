@@ -15,7 +15,6 @@ from acmeproxy.services.issuance import Issuance
 from acmeproxy.services.reports import Report
 from acmeproxy.services.revoking import Revoking
 from acmeproxy.services.roles import RoleReading
-from acmeproxy.services.signing import Signing
 from acmeproxy.services.stores import StateAwayError
 from acmeproxy.services.validation import Validation
 from acmeproxy.telemetry import Metrics
@@ -33,7 +32,6 @@ class Dispatch:
         self,
         validation: Validation,
         issuance: Issuance,
-        signing: Signing,
         revoking: Revoking,
         roles: RoleReading,
         tenants: Mapping[TenantName, Tenant],
@@ -41,7 +39,6 @@ class Dispatch:
     ) -> None:
         self._validation = validation
         self._issuance = issuance
-        self._signing = signing
         self._revoking = revoking
         self._roles = roles
         self._tenants = tenants
@@ -79,7 +76,7 @@ class Dispatch:
             case JobKind.READ_ROLE:
                 return await self._roles.answer(job)
             case JobKind.REVOKE_SURPLUS:
-                return await self._signing.revoke_surplus(job, self._tenants[job.tenant])
+                return await self._revoking.revoke_surplus(job)
 
     def _record(self, job: Job, report: Report, seconds: float) -> None:
         self._metrics.jobs.labels(job.kind.value, report.outcome).inc()

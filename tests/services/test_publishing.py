@@ -1,15 +1,21 @@
 """Many CAs in one process share what there is of it."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from acmeproxy.core import ocsp
+from acmeproxy.core.certificate import Certificate
 from acmeproxy.core.ocsp import CertId, Fault, Request, Response, Status
 from acmeproxy.services.flights import Flights, flights
 from acmeproxy.services.publishing import Publishing
 from tests.support.scripted_authority import ScriptedAuthority
 from tests.support.stored import SetClock
+
+
+async def nothing(_tenants: Sequence[str], _name: object) -> Certificate | None:
+    return None
 
 
 @pytest.mark.parametrize(("most", "kept"), [(2400, True), (2000, False), (1, False)])
@@ -22,7 +28,7 @@ async def test_memory_is_shared_out_among_the_mounts(
     """Abuse: who asks every CA for all numbers there are gets the room of one, and each has some."""
     authorities = [ScriptedAuthority(clock, name) for name in ("alpha", "beta")]
     names = {"alpha": authorities[0], "beta": authorities[1], "alpha again": authorities[0]}
-    publishing = Publishing(names, flying, clock, lambda *_: None, most)
+    publishing = Publishing(names, flying, clock, lambda *_: None, nothing, most)
     publishing.listening(heard=True)
     for name in ("alpha", "beta"):
         found, authority = publishing.find(name), names[name]
@@ -39,7 +45,7 @@ async def test_who_waits_for_a_ca_that_hangs_leaves_room_for_everybody_else(cloc
     authorities = {name: ScriptedAuthority(clock, name) for name in ("alpha", "beta")}
     crashes: list[BaseException] = []
     async with flights(crashes.append, seats=8) as flying:
-        publishing = Publishing(authorities, flying, clock, lambda *_: None)
+        publishing = Publishing(authorities, flying, clock, lambda *_: None, nothing)
 
         async def said(name: str, serial: int) -> Status | Fault:
             found, issuer = publishing.find(name), authorities[name].certificate

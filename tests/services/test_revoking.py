@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import structlog
+from cryptography import x509
 
 from acmeproxy.adapters.redis.ledger import RedisLedger
 from acmeproxy.adapters.redis.surplus import RedisSurplus, subject_of
@@ -27,7 +28,7 @@ class Wish:
         self.order = order
         self.asked = asked
         self.ledger = RedisLedger(workshop.state, workshop.clock)
-        self.revoking = Revoking(self.ledger, workshop.signer, workshop.tenants, workshop.clock)
+        self.revoking = workshop.revoking
         self.job = Job(JobKind.REVOKE, TENANT, owner.account, asked.id)
 
     async def now(self) -> Certificate:
@@ -115,7 +116,8 @@ async def test_a_claim_that_comes_between_only_delays_it(wish: Wish) -> None:
             assert stored is not None
             await ledger.begin(wish.owner, stored, stored.value.replace_by(wish.order.id))
 
-    overtaken = Revoking(ledger, Overtaking(), wish.workshop.tenants, wish.workshop.clock)
+    surplus = RedisSurplus(wish.workshop.state, wish.workshop.clock)
+    overtaken = Revoking(ledger, surplus, Overtaking(), wish.workshop.tenants, wish.workshop.clock)
     assert (await overtaken.revoke(wish.job)).outcome == "overtaken"
     assert (await wish.now()).revoked_at is None
     wish.workshop.clock.move(SECOND)
@@ -128,11 +130,8 @@ async def test_nothing_is_revoked_that_nobody_asked_for(workshop: Workshop) -> N
     owner, order = await workshop.finalized()
     await workshop.issue(owner, order)
     certificate = await workshop.certificate(owner, order)
-    revoking = Revoking(
-        RedisLedger(workshop.state, workshop.clock), workshop.signer, workshop.tenants, workshop.clock
-    )
     for subject in (certificate.id, "never stored"):
-        report = await revoking.revoke(Job(JobKind.REVOKE, TENANT, owner.account, subject))
+        report = await workshop.revoking.revoke(Job(JobKind.REVOKE, TENANT, owner.account, subject))
         assert report.outcome == "dropped"
     assert workshop.signer.count("revoke") == 0
 
@@ -148,3 +147,20 @@ async def test_a_certificate_that_was_delivered_after_all_is_not_taken_for_surpl
     assert JobKind.REVOKE_SURPLUS in await workshop.drained()
     assert workshop.signer.revoked == []
     assert await RedisSurplus(workshop.state, workshop.clock).get(owner, subject_of(leaf)) is None
+
+
+async def test_surplus_that_has_expired_is_forgotten(workshop: Workshop) -> None:
+    """Nobody was given it, and nobody would trust it any more."""
+    owner, _ = await workshop.finalized()
+    workshop.signer.away = "no such mount"
+    leaf = workshop.authority.root_der  # any will do
+    await RedisSurplus(workshop.state, workshop.clock).add(owner, leaf)
+    job = Job(JobKind.REVOKE_SURPLUS, TENANT, owner.account, subject_of(leaf))
+    workshop.clock.move(
+        x509.load_der_x509_certificate(leaf).not_valid_after_utc + timedelta(hours=1) - START - SECOND
+    )
+    assert (await workshop.revoking.revoke_surplus(job)).outcome == "deferred"
+    workshop.clock.move(SECOND)
+    assert (await workshop.revoking.revoke_surplus(job)).outcome == "expired"
+    assert (await workshop.revoking.revoke_surplus(job)).outcome == "gone"
+    assert workshop.signer.revoked == []

@@ -8,7 +8,7 @@ from cryptography.x509 import ocsp as x509_ocsp
 
 from acmeproxy.core import ocsp
 from acmeproxy.core.ocsp import CertId, Fault, IssuerHash, Request, Response
-from acmeproxy.services.flights import AwayError, Flights
+from acmeproxy.services.flights import AwayError
 from acmeproxy.services.publication import Publication
 from acmeproxy.services.statuses import Statuses
 from tests.support.scripted_authority import ScriptedAuthority, ca_certificate, signed_list, signed_status
@@ -17,14 +17,6 @@ from tests.support.stored import SetClock
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 SERIAL = 0x1393B2184DFB7C2881D8A572A8593AB63507C50D
-
-
-@pytest.fixture
-def statuses(publication: Publication, flying: Flights, clock: SetClock) -> Statuses:
-    """Return a responder that is told of every revocation."""
-    made = Statuses(publication, flying, clock, most_kept=300)
-    made.listening(heard=True)
-    return made
 
 
 def about(

@@ -68,6 +68,7 @@ class CuttingProxy:
         made = Hold(needles, passing)
         self._holds.append(made)
         return made
+
     def swallow(self, needle: bytes = b"") -> None:
         """Pass nothing on from the next request with a text, and end nothing: a forgetful firewall."""
         self._last, self._swallows = needle, not needle

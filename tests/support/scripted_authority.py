@@ -86,6 +86,9 @@ def ca_certificate(key: ec.EllipticCurvePrivateKey, name: str, now: datetime) ->
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
     builder = builder.not_valid_before(now).not_valid_after(now + timedelta(days=365))
+    builder = builder.add_extension(
+        x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+    )
     return builder.sign(key, hashes.SHA256())
 
 

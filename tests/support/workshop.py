@@ -100,9 +100,9 @@ class Workshop:
             consent=consent,
         )
         self.metrics = telemetry.metrics("test")
-        revoking = Revoking(ledger, self.signer, self.tenants, clock)
+        self.revoking = Revoking(ledger, surplus, self.signer, self.tenants, clock)
         self.dispatch = Dispatch(
-            self.validation, self.issuance, self.signing, revoking, reading, self.tenants, self.metrics
+            self.validation, self.issuance, self.revoking, reading, self.tenants, self.metrics
         )
 
     # --- what is there before ---------------------------------------------------------------------------

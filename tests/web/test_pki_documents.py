@@ -6,10 +6,13 @@ import pytest
 from cryptography import x509
 
 from acmeproxy import telemetry
+from acmeproxy.adapters.clock import utc_now
 from acmeproxy.adapters.embedded.openbao import OpenBao
+from acmeproxy.adapters.redis.ledger import RedisLedger
 from acmeproxy.adapters.vault.provisioning import Hierarchy
 from acmeproxy.services.publishing import SIGNING
 from acmeproxy.wiring.publications import publications
+from acmeproxy.wiring.serving import state as wired_state
 from tests.support.openbao import as_root
 from tests.support.proxy import Proxy
 from tests.support.raw_http import exchange, request
@@ -168,8 +171,11 @@ async def test_answers_are_counted(issuing: Proxy, reader: RelyingParty) -> None
 
 async def test_the_signing_ca_has_a_name_that_no_tenant_can_have(issuing: Proxy) -> None:
     """And tenants of one mount share what is kept of it."""
-    metrics = telemetry.metrics("test")
-    async with publications(issuing.settings, metrics, {SIGNING: ("admin", "pki")}) as publishing:
+    metrics, signing = telemetry.metrics("test"), {SIGNING: ("admin", "pki")}
+    async with (
+        wired_state(issuing.settings) as connection,
+        publications(issuing.settings, metrics, RedisLedger(connection, utc_now), signing) as publishing,
+    ):
         found = publishing.find("_signing")
         assert found is not None
         known = await found.publication.issuer()

@@ -100,8 +100,9 @@ class Connection:
             async with self._client.pubsub() as subscription:
                 async with asyncio.timeout(self._deadline):
                     await subscription.subscribe(channel)
-                    while (await subscription.get_message(timeout=None))["type"] != "subscribe":
-                        pass
+                    confirmation = None
+                    while confirmation is None or confirmation["type"] != "subscribe":
+                        confirmation = await subscription.get_message(timeout=None)
                 yield _messages(subscription, self._patience)
 
     async def blocking(self, command: str, *arguments: str | int) -> Any:  # noqa: ANN401 - as redis answers
