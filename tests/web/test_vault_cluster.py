@@ -11,10 +11,12 @@ import pytest_asyncio
 import requests
 import structlog
 
+from acmeproxy.adapters.vault.producer.step import Change
 from acmeproxy.adapters.vault.provisioning import provision
 from tests.support.eventually import eventually
 from tests.support.openbao import SUFFIXES, as_root
 from tests.support.openbao_nodes import Cluster, cluster
+from tests.support.producing import applied, planned, settings_file
 from tests.support.proxies import Launch
 from tests.support.proxy import Proxy, hosted
 from tests.support.waiting import plan_of_two, ready, serves
@@ -62,6 +64,23 @@ async def test_a_standby_says_that_it_is_behind(nodes: Cluster) -> None:
         return (await asyncio.to_thread(asked, "GET", "cubbyhole/acmeproxy", index)).status_code == 200
 
     await eventually(level)
+
+
+async def test_a_pki_is_built_through_a_standby(nodes: Cluster, tmp_path: Path) -> None:
+    """VLT-10: it reads from a copy that is a moment behind, and the mount just made is not there yet."""
+    leader = await nodes.leader()
+    standby = next(node for node in nodes.nodes if node is not leader)
+    file = settings_file(tmp_path, standby.address, vault='namespace = "standby"')
+    done = await asyncio.to_thread(applied, file, standby.root_token)
+    assert Change.ADD in {step.change for step in done.steps}
+
+    async def nothing_to_do() -> bool:
+        # Another run knows nothing of what this one wrote last.
+        return await asyncio.to_thread(planned, file, standby.root_token) == []
+
+    await eventually(nothing_to_do)
+    issuers = (await as_root(leader, "LIST", "pki/issuers", "standby/shop"))["data"]["key_info"]
+    assert [one["issuer_name"] for one in issuers.values()].count("issuing-1") == 1
 
 
 async def test_a_leader_that_is_killed(

@@ -1,5 +1,6 @@
 """One namespace, asked with the token of an operator who may do everything there. Blocks."""
 
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -9,9 +10,13 @@ import msgspec
 import requests
 from hvac.adapters import RawAdapter
 
+from acmeproxy.adapters.vault.client import INDEX_HEADER
 from acmeproxy.adapters.vault.connection import Reveal
 
 _TIMEOUTS: Final = (3, 30)
+_LEVEL_WITHIN: Final = 10.0
+_LEVEL_PAUSE: Final = 0.05
+_READING: Final = frozenset({"get", "list"})
 _NO_PATCH: Final = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UNSUPPORTED_MEDIA_TYPE})
 #: Earned by everybody who names an object in its path, and said of nothing that matters (vault.md §1).
 _HARMLESS: Final = "replaced the value of these parameters with the values captured from the endpoint's path"
@@ -43,11 +48,25 @@ class Written(msgspec.Struct, frozen=True):
         return f"Written(warnings={self.warnings!r})"
 
 
-class Namespace:
-    """One namespace of a server; an empty `path` is the root's."""
+class Latest(msgspec.Struct):
+    """How far the server's store was after the last write of a run; for handing back."""
 
-    def __init__(self, address: str, token: Reveal, path: str, session: requests.Session) -> None:
+    index: str = ""
+
+
+class Namespace:
+    """One namespace of a server; an empty `path` is the root's. Those of one run share `latest`."""
+
+    def __init__(
+        self,
+        address: str,
+        token: Reveal,
+        path: str,
+        session: requests.Session,
+        latest: Latest | None = None,
+    ) -> None:
         self.path = path
+        self._latest = latest or Latest()
         self.address = address.rstrip("/")
         #: What the server warned of, each with its path: an issuer that is not there, an ignored parameter.
         self.warnings: list[str] = []
@@ -118,9 +137,26 @@ class Namespace:
         body: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
+        """Send a request, to be answered from a store that has all that this run has written.
+
+        A standby reads from a copy that is a moment behind: the mount that was just made is not there yet.
+        """
+        until = time.monotonic() + _LEVEL_WITHIN
+        response = self._sent(method, path, body, headers)
+        while _is_behind(response) and time.monotonic() < until:
+            time.sleep(_LEVEL_PAUSE)
+            response = self._sent(method, path, body, headers)
+        if method not in _READING and (index := response.headers.get(INDEX_HEADER)):
+            self._latest.index = index
+        return response
+
+    def _sent(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str] | None
+    ) -> requests.Response:
         # hvac would quote the question mark of a query.
         path, _, query = path.partition("?")
         parameters = dict([query.split("=")]) if query else None
+        level = {INDEX_HEADER: self._latest.index} if self._latest.index else {}
         try:
             response: requests.Response = self._client.adapter.request(
                 method,
@@ -128,7 +164,7 @@ class Namespace:
                 raise_exception=False,
                 json=body,
                 params=parameters,
-                headers={**(headers or {})},
+                headers={**(headers or {}), **level},
             )
         except requests.RequestException as error:
             kind = type(error).__name__
@@ -164,6 +200,13 @@ class Namespace:
         if response.is_redirect:
             return ProducerError(f"{text}: it is a standby; give the address of the active node")
         return ProducerError(text)
+
+
+def _is_behind(response: requests.Response) -> bool:
+    """Vault answers 412; OpenBao 429 without the reason that a quota's 429 has."""
+    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        return _json(response) == {"errors": []}
+    return response.status_code == HTTPStatus.PRECONDITION_FAILED
 
 
 def _json(response: requests.Response) -> dict[str, Any]:

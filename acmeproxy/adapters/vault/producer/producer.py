@@ -19,7 +19,7 @@ from acmeproxy.adapters.vault.producer.documents import (
     SecretsMount,
 )
 from acmeproxy.adapters.vault.producer.issuing_ca import IssuingCertifier
-from acmeproxy.adapters.vault.producer.namespace import Namespace, ProducerError
+from acmeproxy.adapters.vault.producer.namespace import Latest, Namespace, ProducerError
 from acmeproxy.adapters.vault.producer.parents import Parents
 from acmeproxy.adapters.vault.producer.roles import OPTIONAL, roles
 from acmeproxy.adapters.vault.producer.signing_ca import RootOutside, SigningCertifier
@@ -52,6 +52,7 @@ class Producer:
         self._address = address
         self._token = token
         self._session = session
+        self._latest = Latest()
         self.outside = outside
         self._known: dict[str, Namespace] = {}
         self._accepted: dict[str, frozenset[str]] = {}
@@ -59,7 +60,7 @@ class Producer:
     def at(self, path: str) -> Namespace:
         """Return a namespace."""
         if path not in self._known:
-            self._known[path] = Namespace(self._address, self._token, path, self._session)
+            self._known[path] = Namespace(self._address, self._token, path, self._session, self._latest)
         return self._known[path]
 
     def plan(self) -> tuple[Step, ...]:
