@@ -106,12 +106,9 @@ async def place(launch: Launch, working: Proxy, roles: Hierarchy) -> AsyncIterat
     namespace = roles.tenants[ALPHA].place.namespace
     bare = f'{POLICY}vault.namespace = "{namespace}"\nvault.role = "previewed"\n{PROFILES}'
     assert len(working.settings.tenants) == 1
-    for role in (
-        {"name": "stale", "allow_wildcard_certificates": False},
-        {"name": "aged", "key_type": "rsa"},
-    ):
-        key = f"{{alpha/roles}}:admin/alpha:pki:{role['name']}"
-        await working.state.put(key, json_bytes(role), 3590)
+    for name, rule in (("stale", {"allow_wildcard_certificates": False}), ("aged", {"key_type": "rsa"})):
+        key, published = f"{{alpha/roles}}:admin/alpha:pki:{name}", json_bytes({"name": name, **rule})
+        await working.state.put(key, published, 3590)
     async with launch(Plan({"alpha": bare}, more=AT_ONCE, database=DATABASE)) as running:
         client = await running.account()
 
