@@ -173,7 +173,11 @@ def _reading(given: settings.Settings, name: str, connection: VaultConnection) -
 def uses(tenant: Tenant) -> tuple[Use, ...]:
     """Return the roles that a tenant's certificates are signed with, each once, with the most asked of it."""
     found: dict[VaultPlace, Use] = {}
-    for one in [_use(tenant, profile) for profile in tenant.profiles] or [Use(tenant.vault, tenant.lifetime)]:
+    wanted = [_use(tenant, profile) for profile in tenant.profiles]
+    if all(one.place.role != tenant.vault.role for one in wanted):
+        # What was ordered before there were profiles is signed with it, and its policy lets it sign.
+        wanted.append(Use(tenant.vault, tenant.lifetime))
+    for one in wanted:
         known = found.get(one.place, one)
         keys = tuple(dict.fromkeys((*known.keys, *one.keys))) if known.keys and one.keys else ()
         found[one.place] = Use(one.place, max(known.lifetime, one.lifetime), keys, known.store or one.store)
