@@ -59,7 +59,9 @@ def _configured(case: Case, subject: str, shown: dict[str, Any]) -> Sequence[Fin
 
 def _not_rebuilt(case: Case, subject: str) -> Finding:
     text = "auto_rebuild=false: every revocation waits for the whole CRL, and without one the CRL expires"
-    return failed(subject, text, case.commands.write(f"{case.mount}/config/crl", auto_rebuild=True))
+    # Vault has no delta lists without it, so that these were switched off as well.
+    mend = case.commands.write(f"{case.mount}/config/crl", auto_rebuild=True, enable_delta=True)
+    return failed(subject, text, mend)
 
 
 def _inferred(
