@@ -1,6 +1,7 @@
 """The roles of a tenant: what Vault itself holds every request against, whoever sends it (INV-14)."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import Any, Final
 
@@ -45,7 +46,7 @@ def roles(tenant: Tenant) -> Mapping[str, Mapping[str, Any]]:
     return {role: _role(tenant, role, wanted) for role, wanted in by_role.items()}
 
 
-def key_fields(kinds: Set[str]) -> Mapping[str, Any]:
+def key_fields(kinds: AbstractSet[str]) -> Mapping[str, Any]:
     """Narrow the key as far as a role can: to one type, and to a shortest length of it."""
     if kinds == {"RSA"}:
         return {"key_type": "rsa", "key_bits": 2048}
