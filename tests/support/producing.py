@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import verification
 from cryptography.x509.oid import NameOID
@@ -103,15 +103,21 @@ def root_of(directory: Path) -> x509.Certificate:
 class Organisation:
     """A root of somebody's own, with its key somewhere else."""
 
-    def __init__(self, name: str = "Corporate Root") -> None:
-        self.key = ec.generate_private_key(ec.SECP384R1())
+    def __init__(
+        self,
+        name: str = "Corporate Root",
+        *,
+        key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | None = None,
+        below: int | None = 2,
+    ) -> None:
+        self.key = key or ec.generate_private_key(ec.SECP384R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.certificate = self.sign(self.name, self.key.public_key(), below=2)
+        self.certificate = self.sign(self.name, self.key.public_key(), below=below)
 
     def sign(
         self,
         subject: x509.Name,
-        key: ec.EllipticCurvePublicKey,
+        key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey,
         *,
         below: int | None = 1,
         authority: bool = True,
@@ -146,7 +152,7 @@ class Organisation:
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
             )
-            .sign(self.key, hashes.SHA384())
+            .sign(self.key, hashes.SHA384() if isinstance(self.key, ec.EllipticCurvePrivateKey) else None)
         )
 
 

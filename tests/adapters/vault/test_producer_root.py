@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.vault.producer.namespace import ProducerError
@@ -86,6 +86,9 @@ async def test_what_needs_no_root_is_built_and_the_rest_once_it_has_signed(
         ("without the root", "the chain to a root is missing"),
         ("another root", "the chain to a root is missing"),
         ("ended", "has ended"),
+        ("ends soon", "too soon for an issuing CA below it"),
+        ("one authority below the root", "pathlen of CN=Corporate Root is 1, and with the issuing CAs"),
+        ("a root with an Ed25519 key", "could not verify what is below it"),
         ("no certificate", "is not a bundle of certificates in PEM"),
     ],
 )
@@ -93,7 +96,8 @@ async def test_a_certificate_that_is_not_what_was_asked_for_is_refused(
     flaw: str, text: str, openbao: OpenBao, waiting: Path, namespace: str
 ) -> None:
     subject, key = request_of(waiting.parent)
-    root = Organisation()
+    root, short = Organisation(), Organisation(below=1)
+    odd = Organisation(key=ed25519.Ed25519PrivateKey.generate())
     answers = {
         "another key": pem(
             root.sign(subject, ec.generate_private_key(ec.SECP384R1()).public_key()), root.certificate
@@ -103,6 +107,9 @@ async def test_a_certificate_that_is_not_what_was_asked_for_is_refused(
         "without the root": pem(root.sign(subject, key)),
         "another root": pem(root.sign(subject, key), Organisation("Other Root").certificate),
         "ended": pem(root.sign(subject, key, days=1), root.certificate),
+        "ends soon": pem(root.sign(subject, key, days=32), root.certificate),
+        "one authority below the root": pem(short.sign(subject, key), short.certificate),
+        "a root with an Ed25519 key": pem(odd.sign(subject, key), odd.certificate),
         "no certificate": b"hello",
     }
     (waiting.parent / "pki" / "signing.pem").write_bytes(answers[flaw])

@@ -17,6 +17,8 @@ from acmeproxy.adapters.vault.producer.step import WaitsError
 
 _BEFORE_PARENT: Final = timedelta(days=1)
 _SHORTEST: Final = timedelta(days=30)
+#: How long a signing CA must last for an issuing CA below it.
+SHORTEST_ABOVE: Final = _SHORTEST + _BEFORE_PARENT
 
 
 class IssuingCertifier:

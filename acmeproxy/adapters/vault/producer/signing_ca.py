@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from acmeproxy.adapters.vault import chain
 from acmeproxy.adapters.vault.external_root import ExternalRoot, external_root, sign_authority
@@ -15,6 +16,7 @@ from acmeproxy.adapters.vault.producer.authority import check_certified
 from acmeproxy.adapters.vault.producer.blueprint import SigningPlan
 from acmeproxy.adapters.vault.producer.constraints import path_length
 from acmeproxy.adapters.vault.producer.issuers import Issuer
+from acmeproxy.adapters.vault.producer.issuing_ca import SHORTEST_ABOVE
 from acmeproxy.adapters.vault.producer.namespace import ProducerError
 from acmeproxy.adapters.vault.producer.step import WaitsError
 
@@ -132,14 +134,48 @@ class SigningCertifier:
             certificate = check_certified(csr, signed)
         except ProducerError as error:
             raise ProducerError(f"{source}: {error}") from None
-        length = path_length(certificate)
-        if length == 0:
-            raise ProducerError(f"{source}: pathlen is 0, and it has to sign issuing CAs: it must be 1")
-        if certificate.not_valid_after_utc <= datetime.now(UTC):
+        _check_length(source, signed)
+        end, now = certificate.not_valid_after_utc, datetime.now(UTC)
+        if end <= now:
             raise ProducerError(f"{source}: the certificate has ended")
+        if end <= now + SHORTEST_ABOVE:
+            raise ProducerError(f"{source}: it ends on {end:%Y-%m-%d}, too soon for an issuing CA below it")
+        _check_algorithms(source, signed)
         known = self._outside.known()
         if known and signed[-1] not in known:
             raise ProducerError(f"{source}: its root is not in the file of vault.roots")
+
+
+def _check_length(source: Path, signed: Sequence[x509.Certificate]) -> None:
+    """See that all of them allow for the issuing CA that is going to be below."""
+    for below, authority in enumerate(signed, 1):
+        length = path_length(authority)
+        if length is None or length >= below:
+            continue
+        if below == 1:
+            raise ProducerError(f"{source}: pathlen is 0, and it has to sign issuing CAs: it must be 1")
+        name = authority.subject.rfc4514_string()
+        raise ProducerError(
+            f"{source}: pathlen of {name} is {length}, and with the issuing CAs there are {below} below it"
+        )
+
+
+def _check_algorithms(source: Path, signed: Sequence[x509.Certificate]) -> None:
+    """Verify as issued certificates are verified: what fails now, fails then for every single one."""
+    authorities = ExtensionPolicy.webpki_defaults_ca()
+    builder = (
+        PolicyBuilder()
+        .store(Store([signed[-1]]))
+        .extension_policies(ca_policy=authorities, ee_policy=authorities)
+    )
+    try:
+        builder.build_client_verifier().verify(signed[0], list(signed[1:-1]))
+    except VerificationError as error:
+        raise ProducerError(
+            f"{source}: acmeproxy could not verify what is below it, and would deliver no certificate: keys"
+            " and signatures up to the root must be RSA of 2048 bits or more, or ECDSA with P-256, P-384 or"
+            f" P-521, and SHA-2 ({str(error)[:160]!a})"
+        ) from None
 
 
 def make_directory(directory: Path) -> None:
