@@ -105,7 +105,9 @@ async def _vault(
             *(examination.examine(case, neighbours, progress) for case, neighbours in cases)
         )
     found = [*(findings for _, findings in told), *examined]
-    return Diagnosis(tuple(one for findings in found for one in findings), away=len(programs) < len(servers))
+    # What tenants share, such as the mount above them, is found for each of them.
+    once = dict.fromkeys(one for findings in found for one in findings)
+    return Diagnosis(tuple(once), away=len(programs) < len(servers))
 
 
 def _case(
@@ -143,6 +145,8 @@ def _case(
         aia_url=given.vault.authority.aia_url or given.server.public_url,
         signing=VaultPlace(signing_mount, tenant.vault.role, above),
         clock=utc_now,
+        lasting=given.tenants[tenant.name].vault.authority.lifetime,
+        signing_lasting=given.vault.authority.lifetime,
     )
 
 

@@ -168,9 +168,11 @@ async def sound_ward(server: OpenBao, directory: Path, name: str, front: str) ->
     if not bao.exists():
         bao.symlink_to(get_binary_path())
     ward = Ward(server, hierarchy, TenantName(name), directory, tenant, front)
-    await ward.root("POST", "pki/config/crl", {"auto_rebuild": True, "enable_delta": True})
     tidy = {"enabled": True, "tidy_cert_store": True, "tidy_revoked_certs": True}
-    await ward.root("POST", "pki/config/auto-tidy", tidy)
+    for namespace in (ward.namespace, "admin"):
+        crl = {"auto_rebuild": True, "enable_delta": True}
+        await ward.root("POST", "pki/config/crl", crl, namespace)
+        await ward.root("POST", "pki/config/auto-tidy", tidy, namespace)
     places = {
         "path": f"{server.address}/v1/{place.namespace}/pki",
         "aia_path": f"{front}/pki/{name}",

@@ -39,7 +39,8 @@ class Case(msgspec.Struct, frozen=True):
     `strangers` are the places of tenants that log in as somebody else. `own` is the tenant's login, and
     `elsewhere` the same in another namespace; `reader` is the login that may read the mounts' configuration,
     where there is one, and `above` the same at `signing`, the place of the signing CA. `anchors` are DER;
-    `address` is Vault's, and `aia_url` that of acmeproxy's PKI front.
+    `address` is Vault's, and `aia_url` that of acmeproxy's PKI front. `lasting` and `signing_lasting` are how
+    long the issuing CA and the signing CA shall last, and so the lifetimes that their mounts must allow.
     """
 
     tenant: Tenant
@@ -56,6 +57,8 @@ class Case(msgspec.Struct, frozen=True):
     aia_url: str
     signing: VaultPlace
     clock: Clock
+    lasting: timedelta = timedelta(days=1095)
+    signing_lasting: timedelta = timedelta(days=2190)
 
     @property
     def mount(self) -> str:

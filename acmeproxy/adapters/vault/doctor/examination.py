@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from acmeproxy.adapters.vault.doctor import authority, canary, mount, policy, revocation, role, token
+from acmeproxy.adapters.vault.doctor import above, authority, canary, mount, policy, revocation, role, token
 from acmeproxy.adapters.vault.doctor.case import Case, UnansweredError
 from acmeproxy.services.findings import Finding, failed
 
@@ -63,6 +63,7 @@ async def _all(case: Case, found: list[Finding], progress: Progress) -> None:
         found += await authority.examine(case, reference)
     progress(case.about("mount"))
     found += await mount.examine(case)
+    found += await above.examine(case)
     revoked = []
     for use, shown in roles:
         progress(case.about(f"canary {use.place.mount}/{use.place.role}"))

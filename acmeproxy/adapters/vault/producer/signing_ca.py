@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from acmeproxy.adapters.vault import chain
-from acmeproxy.adapters.vault.external_root import ExternalRoot, external_root, sign_authority
+from acmeproxy.adapters.vault.external_root import ROOT_FILE, ExternalRoot, external_root, sign_authority
 from acmeproxy.adapters.vault.producer.authority import check_certified
 from acmeproxy.adapters.vault.producer.blueprint import SigningPlan
 from acmeproxy.adapters.vault.producer.constraints import path_length
@@ -55,6 +55,19 @@ class RootOutside:
             text = "the file of vault.roots, is not a bundle of certificates in PEM"
             raise ProducerError(f"{self._anchors}, {text}") from None
 
+    def above(self, certificate: x509.Certificate) -> Sequence[x509.Certificate]:
+        """Return all above a signing CA, up to its root, where our files have it; else nothing."""
+        given = dict.fromkeys((certificate, *self._kept(SIGNED), *self._kept(ROOT_FILE), *self.known()))
+        way = chain.ordered(certificate.public_key(), given)
+        return way[1:] if way[-1].issuer == way[-1].subject else ()
+
+    def _kept(self, name: str) -> Sequence[x509.Certificate]:
+        file = self.directory / name
+        try:
+            return x509.load_pem_x509_certificates(_read(file)) if file.exists() else ()
+        except ValueError:
+            return ()
+
     def keep(self, root: x509.Certificate) -> None:
         """Write `vault.roots` if it names a file that is not there."""
         if self._anchors is not None and not self._anchors.exists():
@@ -77,10 +90,11 @@ class SigningCertifier:
         self._outside = outside
 
     def fits(self, issuer: Issuer) -> bool:
-        """Any that leads to a root will do, unless we insist on ours."""
-        if not issuer.complete:
+        """Any that leads to a root will do, unless we insist on ours; what its mount lost is imported."""
+        way = issuer.chain if issuer.complete else self._outside.above(issuer.certificate)
+        if not way:
             return False
-        return not self._outside.insist or issuer.chain[-1] == self._outside.root().certificate
+        return not self._outside.insist or way[-1] == self._outside.root().certificate
 
     def shown(self) -> Mapping[str, object]:
         """Its name, and for how long."""
