@@ -49,7 +49,7 @@ async def _chain(case: Case, subject: str) -> Sequence[Finding]:
 
 
 async def _upkeep(case: Case, subject: str) -> Sequence[Finding]:
-    """See that the list which issuing CAs would be revoked by rebuilds itself: without it, none is trusted."""
+    """See that the list in which issuing CAs would be revoked rebuilds itself."""
     place = case.signing
     commands = case.commands.at(place.namespace)
     found: list[Finding] = []
