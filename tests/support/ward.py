@@ -51,6 +51,7 @@ class Parts(TypedDict, total=False):
     anchors: tuple[bytes, ...]
     signing: VaultPlace
     clock: Clock
+    lasting: timedelta
 
 
 class Ward(msgspec.Struct, frozen=True):
@@ -142,6 +143,7 @@ class Ward(msgspec.Struct, frozen=True):
                 signing=parts.get("signing", VaultPlace("pki", "none", "admin")),
                 clock=parts.get("clock", utc_now),
                 entrance=login,
+                lasting=parts.get("lasting", timedelta(days=1095)),
             )
 
     async def examined(self, **parts: Unpack[Parts]) -> list[Finding]:

@@ -51,6 +51,13 @@ async def test_a_mount_capped_below_what_is_promised_fails(ward: Ward) -> None:
     assert await ward.faults() == []
 
 
+async def test_what_mends_a_mount_lets_its_issuing_ca_last_as_the_settings_say(ward: Ward) -> None:
+    """Else `acmeproxy vault plan` would have it tuned again."""
+    await ward.root("POST", "sys/mounts/pki/tune", {"default_lease_ttl": "768h", "max_lease_ttl": "768h"})
+    mends = [one.mend for one in await ward.faults(lasting=timedelta(days=1800))]
+    assert f"bao secrets tune -namespace=admin/{ward.name} -max-lease-ttl=43200h pki" in mends
+
+
 async def test_a_mount_that_nobody_gave_a_lifetime_has_the_servers(ward: Ward) -> None:
     """Where it is shown at all, it is shown as zero; how long it is, only who may read its tuning knows."""
     await ward.root("POST", "sys/mounts/pki/tune", {"default_lease_ttl": "0", "max_lease_ttl": "0"})
