@@ -149,6 +149,7 @@ def _case(
         signing_lasting=given.vault.authority.lifetime,
         policy=producing.policy_of(given, tenant.name),
         entrance=connection.login,
+        fellows=_fellows(given, tenant.name),
     )
 
 
@@ -202,6 +203,12 @@ def _strangers(given: settings.Settings, name: str) -> tuple[VaultPlace, ...]:
     values = given.tenant_values()
     mine = {name, *_neighbours(given, name)}
     return tuple(tenant.vault for other, tenant in values.items() if other not in mine)
+
+
+def _fellows(given: settings.Settings, name: str) -> tuple[VaultPlace, ...]:
+    """Return where the tenants sign that log in with the very same."""
+    values = given.tenant_values()
+    return tuple(use.place for other in _neighbours(given, name) for use in uses(values[TenantName(other)]))
 
 
 def _neighbours(given: settings.Settings, name: str) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ class Parts(TypedDict, total=False):
     signing: VaultPlace
     clock: Clock
     lasting: timedelta
+    fellows: tuple[VaultPlace, ...]
 
 
 class Ward(msgspec.Struct, frozen=True):
@@ -144,6 +145,7 @@ class Ward(msgspec.Struct, frozen=True):
                 clock=parts.get("clock", utc_now),
                 entrance=login,
                 lasting=parts.get("lasting", timedelta(days=1095)),
+                fellows=parts.get("fellows", ()),
             )
 
     async def examined(self, **parts: Unpack[Parts]) -> list[Finding]:

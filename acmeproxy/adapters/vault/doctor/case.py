@@ -47,6 +47,7 @@ class Case(msgspec.Struct, frozen=True):
     `address` is Vault's, and `aia_url` that of acmeproxy's PKI front. `lasting` and `signing_lasting` are how
     long the issuing CA and the signing CA shall last, and so the lifetimes that their mounts must allow.
     `policy` is the tenant's, as `acmeproxy vault apply` names it, and `entrance` how it logs in.
+    `fellows` are the places of the tenants that log in as this one does: its token signs for them too.
     """
 
     tenant: Tenant
@@ -67,11 +68,18 @@ class Case(msgspec.Struct, frozen=True):
     signing_lasting: timedelta = timedelta(days=2190)
     policy: str = "acmeproxy"
     entrance: LoginMethod | None = None
+    fellows: tuple[VaultPlace, ...] = ()
 
     @property
     def mount(self) -> str:
         """The mount that the tenant's certificates come from."""
         return self.tenant.vault.mount
+
+    @property
+    def beside(self) -> tuple[VaultPlace, ...]:
+        """The places in that mount of the tenants that log in as this one does."""
+        at = (self.namespace, self.mount)
+        return tuple(place for place in self.fellows if (place.namespace, place.mount) == at)
 
     @property
     def namespace(self) -> str:

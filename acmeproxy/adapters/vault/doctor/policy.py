@@ -174,11 +174,13 @@ def _of_system(token: Token) -> list[_Probe]:
 async def _of_others(case: Case, token: Token) -> list[_Probe]:
     """List the other roles of the mount, where the reader sees them, and other tenants' within reach."""
     # An order that was placed before the tenant had profiles is signed with the tenant's own role.
-    own = {case.tenant.vault.role, *(use.place.role for use in case.uses)}
+    places = (case.tenant.vault, *(use.place for use in case.uses), *case.beside)
+    own = {place.role for place in places}
     listed = await case.see(f"{case.mount}/roles", "list") or {}
     roles = [role for role in listed.get("keys") or () if isinstance(role, str) and role not in own]
     probes = [_Probe(f"{case.mount}/sign/{role}", _NOTHING, "sign for other roles") for role in roles[:50]]
     probes += [_Probe(f"{case.mount}/roles/{role}", READING, "write roles") for role in roles[:50]]
+    probes += [_Probe(f"{case.mount}/roles/{one.role}", READING, "write roles") for one in case.beside]
     wanted = {(use.place.namespace, sign_path(use.place)) for use in case.uses}
     for place in case.strangers:
         home = token.namespace
@@ -193,7 +195,8 @@ async def _listed(
     case: Case, token: Token, prefix: str, needed: Mapping[str, str], told: Sequence[str]
 ) -> list[tuple[_Probe, frozenset[str]]]:
     """List what its policies name beside what was asked, such as a role that is not there yet."""
-    acting = {path for path, want in needed.items() if want == "update"} | {sign_path(case.tenant.vault)}
+    acting = {path for path, want in needed.items() if want == "update"}
+    acting |= {sign_path(place) for place in (case.tenant.vault, *case.beside)}
     found = await grants.excess(
         _at_home(case, token.namespace),
         token.namespace,

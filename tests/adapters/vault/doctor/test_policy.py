@@ -201,6 +201,20 @@ async def test_other_tenants_within_reach_are_nobodys(ward: Ward) -> None:
     assert found.text == "its token may do too much: sign for other tenants (pki-b/sign/web: update)"
 
 
+@pytest.mark.parametrize("reading", ["", None])
+async def test_who_logs_in_for_two_tenants_of_a_mount_signs_for_both(ward: Ward, reading: str | None) -> None:
+    """As `acmeproxy vault apply` makes it; that they share a login is warned of elsewhere."""
+    await ward.change_role({}, role="web")
+    sound = await policy(ward)
+    await write(ward, {**sound, "pki/sign/web": {"capabilities": ["update"]}})
+    fellow = msgspec.structs.replace(ward.tenant.vault, role="web")
+    found = await ward.faults(fellows=(fellow,), reading=reading)
+    assert [one for one in found if one.level is Level.FAIL] == []
+    await write(ward, {**sound, "+/roles/web": {"capabilities": ["update"]}})
+    [told] = [one for one in await ward.faults(fellows=(fellow,)) if one.level is Level.FAIL]
+    assert told.text == "its token may do too much: write roles (pki/roles/web: update)"
+
+
 async def test_a_mount_that_two_tenants_share_is_warned_of(ward: Ward) -> None:
     """VLT-16."""
     [found] = await ward.faults(strangers=(VaultPlace("pki", "web", ward.namespace),))
