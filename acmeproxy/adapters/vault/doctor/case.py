@@ -46,7 +46,8 @@ class Case(msgspec.Struct, frozen=True):
     where there is one, and `above` the same at `signing`, the place of the signing CA. `anchors` are DER;
     `address` is Vault's, and `aia_url` that of acmeproxy's PKI front. `lasting` and `signing_lasting` are how
     long the issuing CA and the signing CA shall last, and so the lifetimes that their mounts must allow.
-    `policy` is the tenant's, as `acmeproxy vault apply` names it, and `entrance` how it logs in.
+    `policy` is the tenant's, as `acmeproxy vault apply` names it, and `entrance` how it logs in, as
+    `reader_entrance` is of the reader.
     `fellows` are the places of the tenants that log in as this one does: its token signs for them too.
     """
 
@@ -68,6 +69,7 @@ class Case(msgspec.Struct, frozen=True):
     signing_lasting: timedelta = timedelta(days=2190)
     policy: str = "acmeproxy"
     entrance: LoginMethod | None = None
+    reader_entrance: LoginMethod | None = None
     fellows: tuple[VaultPlace, ...] = ()
 
     @property

@@ -63,7 +63,11 @@ async def reader(case: Case) -> Sequence[Finding]:
             return ()
         reason = answer.reason
     text = f"vault.login, which should read the configuration, does not work: {reason}"
-    mend = case.commands.at(case.signing.namespace).run("token", "create", rest=("-policy=acmeproxy-reader",))
+    if isinstance(case.reader_entrance, AppRoleLogin):
+        mend = "acmeproxy vault apply"
+    else:
+        above = case.commands.at(case.signing.namespace)
+        mend = above.run("token", "create", rest=("-policy=acmeproxy-reader",))
     return (warned(case.about("reader"), text, mend),)
 
 
