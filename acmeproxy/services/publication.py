@@ -20,6 +20,8 @@ from acmeproxy.services.ports import Clock
 
 #: What Vault makes anew at times of its own is looked at so often.
 _EACH: Final = timedelta(minutes=1)
+#: A list that is asked for all the time is fetched again before somebody would have to wait for it.
+_AHEAD: Final = timedelta(seconds=45)
 #: After a revocation the next list is looked for, but not once for each of a thousand. An issuer that nobody
 #: knows may be a new one, whose certificates are in use at once; or an invention, of which there are many.
 _BREATH: Final = timedelta(seconds=2)
@@ -132,8 +134,10 @@ class Publication:
             except UntrustedListError as error:
                 raise UnfitError(f"a list that cannot be shown: {error}") from None
             found = self._later(found, (known.issuer.id, delta))
-            renew = now + min(_EACH, (found.next_update - now) / 2)
-            return Lease(found, now, renew, found.next_update, found.next_update)
+            renew = now + min(_AHEAD, (found.next_update - now) / 2)
+            # Where it is asked for once a day, the one of yesterday must not be what is shown first.
+            fresh = min(now + _EACH, found.next_update)
+            return Lease(found, now, renew, fresh, found.next_update)
 
     def _later(self, found: RevocationList, key: tuple[str, bool]) -> RevocationList:
         """Return the later one of what was found and what is kept: a node that lags has yesterday's."""

@@ -16,9 +16,10 @@ from acmeproxy.adapters.vault.doctor.case import Case, Use
 from acmeproxy.adapters.vault.doctor.commands import Commands
 from acmeproxy.adapters.vault.gate import Address, Gate
 from acmeproxy.adapters.vault.login import Abroad, Login
+from acmeproxy.core.ids import TenantName
 from acmeproxy.core.tenant import Profile, Tenant, VaultPlace
 from acmeproxy.services.findings import Finding
-from acmeproxy.wiring import vaults
+from acmeproxy.wiring import producing, vaults
 from acmeproxy.wiring.logins import login_of
 
 _IN_FLIGHT: Final = 4
@@ -43,7 +44,7 @@ class Cases:
         reader, overlooking = Login(reading, gate), Login(above, gate)
         self._stack.callback(reader.close)
         self._stack.callback(overlooking.close)
-        return msgspec.structs.replace(known, reader=reader, above=overlooking)
+        return msgspec.structs.replace(known, reader=reader, above=overlooking, reader_entrance=reading.login)
 
     def known(self, tenant: Tenant, connection: VaultConnection, program: str, own: Login) -> Case:
         """Look at a tenant with nothing but a login that is there already, which stays open."""
@@ -72,6 +73,12 @@ class Cases:
             aia_url=given.vault.authority.aia_url or given.server.public_url,
             signing=VaultPlace(mount, tenant.vault.role, above),
             clock=utc_now,
+            lasting=given.tenants[tenant.name].vault.authority.lifetime,
+            signing_lasting=given.vault.authority.lifetime,
+            policy=producing.policy_of(given, tenant.name),
+            entrance=connection.login,
+            reader_entrance=None,
+            fellows=_fellows(given, tenant.name),
         )
 
     async def servers(
@@ -117,7 +124,11 @@ def _reading(given: settings.Settings, name: str, connection: VaultConnection) -
 def uses(tenant: Tenant) -> tuple[Use, ...]:
     """Return the roles that a tenant's certificates are signed with, each once, with the most asked of it."""
     found: dict[VaultPlace, Use] = {}
-    for one in [_use(tenant, profile) for profile in tenant.profiles] or [Use(tenant.vault, tenant.lifetime)]:
+    wanted = [_use(tenant, profile) for profile in tenant.profiles]
+    if all(one.place.role != tenant.vault.role for one in wanted):
+        # What was ordered before there were profiles is signed with it, and its policy lets it sign.
+        wanted.append(Use(tenant.vault, tenant.lifetime))
+    for one in wanted:
         known = found.get(one.place, one)
         keys = tuple(dict.fromkeys((*known.keys, *one.keys))) if known.keys and one.keys else ()
         found[one.place] = Use(one.place, max(known.lifetime, one.lifetime), keys, known.store or one.store)
@@ -136,6 +147,12 @@ def _strangers(given: settings.Settings, name: str) -> tuple[VaultPlace, ...]:
     values = given.tenant_values()
     mine = {name, *neighbours(given, name)}
     return tuple(tenant.vault for other, tenant in values.items() if other not in mine)
+
+
+def _fellows(given: settings.Settings, name: str) -> tuple[VaultPlace, ...]:
+    """Return where the tenants sign that log in with the very same."""
+    values = given.tenant_values()
+    return tuple(use.place for other in neighbours(given, name) for use in uses(values[TenantName(other)]))
 
 
 def neighbours(given: settings.Settings, name: str) -> tuple[str, ...]:

@@ -90,7 +90,9 @@ async def _vault(
             *(examination.examine(case, neighbours, progress) for case, neighbours in looked_at)
         )
     away = any(connections[name].address not in programs for name in tenants)
-    return Diagnosis((*told, *(one for findings in examined for one in findings)), away=away)
+    # What tenants share, such as the mount above them, is found for each of them.
+    once = dict.fromkeys((*told, *(one for findings in examined for one in findings)))
+    return Diagnosis(tuple(once), away=away)
 
 
 def _premises(

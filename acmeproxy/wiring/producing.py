@@ -65,6 +65,12 @@ def blueprint(given: settings.Settings, directory: Path) -> Blueprint:
     )
 
 
+def policy_of(given: settings.Settings, name: TenantName) -> str:
+    """Return the name of a tenant's policy."""
+    made = blueprint(given, Path())
+    return made.policy_name(next(plan for plan in made.tenants if plan.tenant.name == name))
+
+
 def unnamed(made: Blueprint) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Return the tables, and the lines in them, that the settings lack to log in with what was made."""
     seen: set[str] = set()
@@ -163,6 +169,7 @@ __all__ = [
     "WaitsError",
     "blueprint",
     "inventory",
+    "policy_of",
     "producer",
     "unnamed",
 ]

@@ -44,12 +44,12 @@ async def test_a_list_is_fetched_once_for_all_who_ask(
     assert authority.asked == {"issuers": 1, "list": 1}
 
 
-async def test_a_newer_list_is_fetched_each_minute_in_the_background(
+async def test_a_newer_list_is_fetched_in_the_background_before_a_minute_is_over(
     publication: Publication, authority: ScriptedAuthority, clock: SetClock
 ) -> None:
     assert await numbers(publication) == set()
     authority.revoked = {5}
-    clock.move(MINUTE - SECOND)
+    clock.move(44 * SECOND)
     assert await numbers(publication) == set()
     await settled()
     assert authority.asked["list"] == 1
@@ -59,6 +59,16 @@ async def test_a_newer_list_is_fetched_each_minute_in_the_background(
     await settled()
     assert await numbers(publication) == {5}
     assert authority.asked["list"] == 2
+
+
+async def test_who_asks_after_a_minute_is_shown_no_older_list(
+    publication: Publication, authority: ScriptedAuthority, clock: SetClock
+) -> None:
+    """Most relying parties fetch one once in hours: the first of them must not see that of hours ago."""
+    assert await numbers(publication) == set()
+    authority.revoked = {5}
+    clock.move(MINUTE)
+    assert await numbers(publication) == {5}
 
 
 async def test_a_list_that_ends_soon_is_fetched_again_at_half_of_its_time(

@@ -91,6 +91,8 @@ async def as_root(
 ) -> dict[str, Any]:
     """Have the operator do something, and return the whole answer."""
     headers = {"X-Vault-Token": server.root_token, "X-Vault-Namespace": namespace}
+    if method == "PATCH":
+        headers["Content-Type"] = "application/merge-patch+json"
     response = await asyncio.to_thread(
         requests.request,
         method,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import verification
 from cryptography.x509.oid import NameOID
@@ -121,15 +121,21 @@ def request_of(directory: Path, name: str = "signing") -> tuple[x509.Name, ec.El
 class Organisation:
     """A root of somebody's own, with its key somewhere else."""
 
-    def __init__(self, name: str = "Corporate Root", *, below: int = 2) -> None:
-        self.key = ec.generate_private_key(ec.SECP384R1())
+    def __init__(
+        self,
+        name: str = "Corporate Root",
+        *,
+        key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | None = None,
+        below: int | None = 2,
+    ) -> None:
+        self.key = key or ec.generate_private_key(ec.SECP384R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.certificate = self.sign(self.name, self.key.public_key(), below=below)
 
     def sign(  # noqa: PLR0913 - what a root is asked for
         self,
         subject: x509.Name,
-        key: ec.EllipticCurvePublicKey,
+        key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey,
         *,
         below: int | None = 1,
         authority: bool = True,
@@ -169,7 +175,8 @@ class Organisation:
         )
         for extension in more:
             builder = builder.add_extension(extension, critical=True)
-        return builder.sign(self.key, hashes.SHA384())
+        of_curve = isinstance(self.key, ec.EllipticCurvePrivateKey)
+        return builder.sign(self.key, hashes.SHA384() if of_curve else None)
 
 
 def pem(*certificates: x509.Certificate) -> bytes:

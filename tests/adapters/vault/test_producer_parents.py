@@ -37,6 +37,39 @@ async def test_lost_parents_are_imported_again(tmp_path: Path) -> None:
         assert verify(leaf, above, root_of(tmp_path), "www.shop.example") == 4
 
 
+async def test_a_chain_that_was_cut_by_hand_is_made_whole(tmp_path: Path) -> None:
+    """Importing does nothing about it: what is named in manual_chain is all that is handed out."""
+    async with running_openbao(tmp_path) as server:
+        file = settings_file(tmp_path, server.address)
+        applied(file, server.root_token)
+        cut = {"manual_chain": ["self"]}
+        for namespace in ("admin", NAMESPACE):
+            await as_root(server, "PATCH", "pki/issuer/default", namespace, cut)
+        steps = planned(file, server.root_token)
+        places = [f"{namespace}/pki/issuers" for namespace in ("admin", NAMESPACE)]
+        assert [(step.what, step.where) for step in steps] == [("parents", place) for place in places]
+        applied(file, server.root_token)
+        assert planned(file, server.root_token) == []
+        leaf, above = await signed(server, NAMESPACE, "pki/sign/web", "www.shop.example")
+        assert verify(leaf, above, root_of(tmp_path), "www.shop.example") == 4
+
+
+async def test_a_signing_ca_that_lost_its_root_is_given_it_and_is_not_replaced(tmp_path: Path) -> None:
+    async with running_openbao(tmp_path) as server:
+        file = settings_file(tmp_path, server.address)
+        applied(file, server.root_token)
+        before = (await as_root(server, "GET", "pki/issuer/default", "admin"))["data"]["issuer_id"]
+        for issuer in (await as_root(server, "LIST", "pki/issuers", "admin"))["data"]["keys"]:
+            if issuer != before:
+                await as_root(server, "DELETE", f"pki/issuer/{issuer}", "admin")
+        [step] = planned(file, server.root_token, local_root=False)
+        assert (step.what, step.where) == ("parents", "admin/pki/issuers")
+        applied(file, server.root_token, local_root=False)
+        assert planned(file, server.root_token) == []
+        after = (await as_root(server, "GET", "pki/issuer/default", "admin"))["data"]
+        assert (after["issuer_id"], len(after["ca_chain"])) == (before, 2)
+
+
 async def test_an_authority_of_somebody_else_is_not_given_parents(tmp_path: Path) -> None:
     async with running_openbao(tmp_path) as server:
         file = settings_file(tmp_path, server.address)

@@ -1,7 +1,7 @@
 """The issuing authority: complete up to the root, bound to the tenant's names, and alive long enough."""
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -38,22 +38,31 @@ async def examine(case: Case, reference: str) -> Sequence[Finding]:
     except UNREADABLE:
         mend = f"acmeproxy vault rotate {case.tenant.name}"
         bounds = [failed(subject, "its extensions cannot be read", mend)]
+    settings = await case.see(path)
     found = [
-        *await _complete(case, subject, full),
+        *await _complete(case, subject, full, settings or {}),
         *bounds,
         *_left(case, subject, full),
-        *await _settings(case, subject, path),
+        *(() if settings is None else _settings(case, subject, path, settings)),
     ]
     text = f"its chain of {len(full)} leads to a root, and it lasts until {own.not_valid_after_utc:%Y-%m-%d}"
     return or_passed(found, subject, text)
 
 
-async def _complete(case: Case, subject: str, full: Sequence[x509.Certificate]) -> Sequence[Finding]:
+async def _complete(
+    case: Case, subject: str, full: Sequence[x509.Certificate], settings: Mapping[str, Any]
+) -> Sequence[Finding]:
     """See that the chain that the mount hands out goes up to a root, and to one of ours."""
     anchors = [x509.load_der_x509_certificate(der) for der in case.anchors]
     last = full[-1]
     rooted = last.issuer == last.subject
     if not rooted and not any(chain.signed(last, anchor) for anchor in anchors):
+        if settings.get("manual_chain"):
+            # What is named there is all that is handed out, whatever else is imported.
+            text = f"its manual_chain ends too early: nothing leads from {_name(last)} to a root"
+            path = f"{case.mount}/issuer/{settings.get('issuer_id')}"
+            mend = f"{case.commands.patch(path, manual_chain='')} && {await _import(case, full[0])}"
+            return (failed(subject, text, mend),)
         text = f"imported without its parents: nothing leads from {_name(last)} to a root"
         return (failed(subject, text, await _import(case, last)),)
     if anchors and not any(last == anchor or chain.signed(last, anchor) for anchor in anchors):
@@ -172,11 +181,8 @@ def _left(case: Case, subject: str, full: Sequence[x509.Certificate]) -> Iterato
         yield warned(subject, text, mend)
 
 
-async def _settings(case: Case, subject: str, path: str) -> Sequence[Finding]:
+def _settings(case: Case, subject: str, path: str, shown: Mapping[str, Any]) -> Sequence[Finding]:
     """See how the issuer is set up, where somebody may read it."""
-    shown = await case.see(path)
-    if shown is None:
-        return ()
     found = []
     if shown.get("revoked") is True:
         mend = f"acmeproxy vault rotate {case.tenant.name}"

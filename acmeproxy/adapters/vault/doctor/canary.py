@@ -170,7 +170,7 @@ async def _revoke_lost(case: Case, use: Use, intent: Intent) -> None:
 def _mend(case: Case, use: Use, answer: Answer) -> str:
     """Return what to look at after a refusal."""
     if answer.status == HTTPStatus.FORBIDDEN:
-        return "acmeproxy vault apply  # writes policy acmeproxy"
+        return f"acmeproxy vault apply  # writes policy {case.policy}"
     return case.commands.run("read", rest=(f"{use.place.mount}/roles/{use.place.role}",))
 
 

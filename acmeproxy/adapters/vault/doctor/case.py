@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from acmeproxy.adapters.vault.client import Answer
+from acmeproxy.adapters.vault.connection import LoginMethod
 from acmeproxy.adapters.vault.doctor.bare import BareClient, Heard
 from acmeproxy.adapters.vault.doctor.commands import Commands
-from acmeproxy.adapters.vault.login import Abroad, Login
+from acmeproxy.adapters.vault.login import Abroad, Login, LoginRefusedError
 from acmeproxy.adapters.vault.transport import LostError, UnsentError
 from acmeproxy.core.tenant import Tenant, VaultPlace
 from acmeproxy.services.ports import Clock, SigningDeferredError
@@ -18,6 +19,10 @@ from acmeproxy.services.ports import Clock, SigningDeferredError
 
 class UnansweredError(Exception):
     """Vault gave no answer to a question; the text is for people and holds no secret."""
+
+
+class RefusedError(UnansweredError):
+    """Vault answered that it knows no such login."""
 
 
 class Use(msgspec.Struct, frozen=True):
@@ -39,7 +44,11 @@ class Case(msgspec.Struct, frozen=True):
     `strangers` are the places of tenants that log in as somebody else. `own` is the tenant's login, and
     `elsewhere` the same in another namespace; `reader` is the login that may read the mounts' configuration,
     where there is one, and `above` the same at `signing`, the place of the signing CA. `anchors` are DER;
-    `address` is Vault's, and `aia_url` that of acmeproxy's PKI front.
+    `address` is Vault's, and `aia_url` that of acmeproxy's PKI front. `lasting` and `signing_lasting` are how
+    long the issuing CA and the signing CA shall last, and so the lifetimes that their mounts must allow.
+    `policy` is the tenant's, as `acmeproxy vault apply` names it, and `entrance` how it logs in, as
+    `reader_entrance` is of the reader.
+    `fellows` are the places of the tenants that log in as this one does: its token signs for them too.
     """
 
     tenant: Tenant
@@ -56,11 +65,23 @@ class Case(msgspec.Struct, frozen=True):
     aia_url: str
     signing: VaultPlace
     clock: Clock
+    lasting: timedelta = timedelta(days=1095)
+    signing_lasting: timedelta = timedelta(days=2190)
+    policy: str = "acmeproxy"
+    entrance: LoginMethod | None = None
+    reader_entrance: LoginMethod | None = None
+    fellows: tuple[VaultPlace, ...] = ()
 
     @property
     def mount(self) -> str:
         """The mount that the tenant's certificates come from."""
         return self.tenant.vault.mount
+
+    @property
+    def beside(self) -> tuple[VaultPlace, ...]:
+        """The places in that mount of the tenants that log in as this one does."""
+        at = (self.namespace, self.mount)
+        return tuple(place for place in self.fellows if (place.namespace, place.mount) == at)
 
     @property
     def namespace(self) -> str:
@@ -116,11 +137,13 @@ async def asked(
     """Ask with a login.
 
     Raises:
-        UnansweredError: There is no answer, or no token.
+        UnansweredError: There is no answer, or no token; `RefusedError` where the login is to blame.
     """
     try:
         return await login.ask(method, path, **({} if body is None else {"body": body}))
     except (UnsentError, LostError) as error:
         raise UnansweredError(f"no answer from Vault: {error}") from None
+    except LoginRefusedError as error:
+        raise RefusedError(str(error)) from None
     except SigningDeferredError as error:
         raise UnansweredError(str(error)) from None

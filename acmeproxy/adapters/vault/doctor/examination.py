@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from acmeproxy.adapters.vault.doctor import authority, canary, mount, policy, revocation, role, token
-from acmeproxy.adapters.vault.doctor.case import Case, UnansweredError
+from acmeproxy.adapters.vault.doctor import above, authority, canary, mount, policy, revocation, role, token
+from acmeproxy.adapters.vault.doctor.case import Case, RefusedError, UnansweredError
 from acmeproxy.services.findings import Finding, failed
 
 #: For one tenant: a Vault that answers takes a second, and one that hangs holds nobody else up.
@@ -45,6 +45,9 @@ async def _all(case: Case, found: list[Finding], progress: Progress) -> None:
     progress(case.about("login"))
     try:
         known, told = await token.examine(case)
+    except RefusedError as error:
+        found.append(failed(case.about("login"), str(error), token.admitted(case)))
+        return
     except UnansweredError as error:
         found.append(failed(case.about("login"), str(error), "acmeproxy doctor  # once it can log in"))
         return
@@ -63,6 +66,7 @@ async def _all(case: Case, found: list[Finding], progress: Progress) -> None:
         found += await authority.examine(case, reference)
     progress(case.about("mount"))
     found += await mount.examine(case)
+    found += await above.examine(case)
     revoked = []
     for use, shown in roles:
         progress(case.about(f"canary {use.place.mount}/{use.place.role}"))

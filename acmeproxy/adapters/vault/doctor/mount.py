@@ -1,18 +1,15 @@
 """The mount: no lid on lifetimes, a store that is tidied, and addresses that work."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
-from acmeproxy.adapters.vault.doctor.case import Case, UnansweredError, asked
-from acmeproxy.adapters.vault.doctor.commands import hours
+from acmeproxy.adapters.vault.doctor.case import Case
+from acmeproxy.adapters.vault.doctor.commands import Commands, hours
 from acmeproxy.services.findings import Finding, failed, or_passed, warned
 
 #: What a mount has that nobody tuned: the server's own default of 768 hours.
-_UNTUNED: Final = timedelta(seconds=2764800)
-_ISSUING: Final = timedelta(hours=26280)
-_SIGNING: Final = timedelta(hours=52560)
+UNTUNED: Final = timedelta(seconds=2764800)
 _URLS: Final = {
     "issuing_certificates": "{{cluster_aia_path}}/issuer/{{issuer_id}}/ca",
     "crl_distribution_points": "{{cluster_aia_path}}/issuer/{{issuer_id}}/crl",
@@ -21,7 +18,7 @@ _URLS: Final = {
 
 
 async def examine(case: Case) -> Sequence[Finding]:
-    """Look at the tenant's mount and, where the reader may, at the one above it.
+    """Look at the tenant's mount.
 
     Raises:
         UnansweredError: There is no answer.
@@ -29,7 +26,6 @@ async def examine(case: Case) -> Sequence[Finding]:
     subject = case.about(f"mount {case.mount}")
     found = [
         *await _lid(case, subject),
-        *await _lid_above(case),
         *await _tidy(case, subject),
         *await _addresses(case, subject),
     ]
@@ -39,16 +35,17 @@ async def examine(case: Case) -> Sequence[Finding]:
 async def _lid(case: Case, subject: str) -> Sequence[Finding]:
     """Compare the longest lifetime that the mount signs with what is wanted; any of its tokens sees it."""
     answer = await case.ask("get", f"sys/internal/ui/mounts/{case.mount}")
-    longest = _longest(answer.data)
-    if longest is None:
+    longest = longest_of(answer.data)
+    if not longest:
+        # Zero is the server's default, which only the mount's tuning tells.
         shown = await case.see(f"sys/mounts/{case.mount}/tune")
-        longest = _longest({"config": shown}) if shown else None
+        longest = (longest_of({"config": shown}) if shown else None) or longest
     if longest is None:
         mend = case.commands.run("read", rest=(f"sys/mounts/{case.mount}/tune",))
         return (warned(subject, "its max_lease_ttl cannot be seen with this token", mend),)
     wanted = max(use.lifetime for use in case.uses)
-    mend = case.commands.run("secrets", "tune", rest=(f"-max-lease-ttl={hours(_ISSUING)}", case.mount))
-    if longest == _UNTUNED:
+    mend = case.commands.run("secrets", "tune", rest=(f"-max-lease-ttl={hours(case.lasting)}", case.mount))
+    if longest in {UNTUNED, timedelta()}:
         text = "max_lease_ttl is the server's default of 768 h: everything longer is cut off without an error"
         return (failed(subject, text, mend),)
     if longest < wanted:
@@ -57,33 +54,19 @@ async def _lid(case: Case, subject: str) -> Sequence[Finding]:
     return ()
 
 
-async def _lid_above(case: Case) -> Sequence[Finding]:
-    """Look at the mount of the signing CA: untuned, it makes issuing CAs of 32 days."""
-    place = case.signing
-    if case.above is None or (place.namespace, place.mount) == (case.namespace, case.mount):
-        return ()
-    longest = None
-    with suppress(UnansweredError):
-        answer = await asked(case.above, "get", f"sys/internal/ui/mounts/{place.mount}")
-        longest = _longest(answer.data)
-        if longest is None:
-            tune = await asked(case.above, "get", f"sys/mounts/{place.mount}/tune")
-            longest = _longest({"config": tune.data})
-    if longest != _UNTUNED:
-        return ()
-    where = f"mount {place.mount}" + (f" in {place.namespace}" if place.namespace else "")
-    lid = (f"-max-lease-ttl={hours(_SIGNING)}", place.mount)
-    mend = case.commands.at(place.namespace).run("secrets", "tune", rest=lid)
-    text = "max_lease_ttl is the server's default of 768 h: the next issuing CA would live for 32 days"
-    return (failed(where, text, mend),)
-
-
 async def _tidy(case: Case, subject: str) -> Sequence[Finding]:
     path = f"{case.mount}/config/auto-tidy"
     shown = await case.see(path)
     if shown is None:
         return (unseen(case, subject, "whether it tidies its store", path),)
-    mend = case.commands.write(path, enabled=True, tidy_cert_store=True, tidy_revoked_certs=True)
+    return tidied(case.commands, case.mount, subject, shown)
+
+
+def tidied(commands: Commands, mount: str, subject: str, shown: Mapping[str, Any]) -> Sequence[Finding]:
+    """Look at how a mount tidies; the commands are those of its namespace."""
+    mend = commands.write(
+        f"{mount}/config/auto-tidy", enabled=True, tidy_cert_store=True, tidy_revoked_certs=True
+    )
     if shown.get("enabled") is not True:
         text = "auto-tidy is off: its store grows for ever, and a failover takes minutes"
         return (failed(subject, text, mend),)
@@ -141,7 +124,8 @@ def _part(url: str) -> str:
     return "aia_path" if "{{cluster_aia_path}}" in url else "path"
 
 
-def _longest(shown: Mapping[str, Any] | None) -> timedelta | None:
+def longest_of(shown: Mapping[str, Any] | None) -> timedelta | None:
+    """Return the `max_lease_ttl` of a mount as Vault shows it; zero is the server's default."""
     match shown:
         case {"config": {"max_lease_ttl": int(seconds)}}:
             return timedelta(seconds=seconds)

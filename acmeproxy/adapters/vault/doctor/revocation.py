@@ -1,6 +1,6 @@
 """Revocation: the CRL rebuilds itself and is fresh, OCSP answers, and both know what was just revoked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from acmeproxy.adapters.vault.doctor.case import Case, UnansweredError
+from acmeproxy.adapters.vault.doctor.commands import Commands
 from acmeproxy.adapters.vault.doctor.mount import unseen
 from acmeproxy.adapters.vault.transport import LostError, UnsentError
 from acmeproxy.services.findings import Finding, failed, or_passed, warned
@@ -27,11 +28,15 @@ async def examine(case: Case, revoked: Sequence[Pair]) -> Sequence[Finding]:
     subject = case.about(f"revocation {case.mount}")
     path = f"{case.mount}/config/crl"
     shown = await case.see(path)
-    crl = await _crl(case)
-    configured = (
-        _inferred(case, subject, crl, revoked) if shown is None else _configured(case, subject, shown)
-    )
-    found = [*configured, *_fresh(case, subject, crl)]
+    crl = await read_crl(case, case.mount, case.namespace)
+    found = [
+        *(
+            _inferred(case, subject, crl, revoked)
+            if shown is None
+            else configured(case.commands, case.mount, subject, shown)
+        ),
+        *fresh(case, case.commands, case.mount, subject, crl),
+    ]
     told = shown is not None and shown.get("ocsp_disable") is True
     for leaf, issuer in () if told else revoked[:1]:
         found += await _ocsp(case, subject, leaf, issuer)
@@ -39,27 +44,29 @@ async def examine(case: Case, revoked: Sequence[Pair]) -> Sequence[Finding]:
     return or_passed(found, subject, f"the CRL rebuilds itself and is fresh{known}")
 
 
-def _configured(case: Case, subject: str, shown: dict[str, Any]) -> Sequence[Finding]:
-    path = f"{case.mount}/config/crl"
-    write = case.commands.write
+def configured(commands: Commands, mount: str, subject: str, shown: Mapping[str, Any]) -> Sequence[Finding]:
+    """Look at how the CRL of a mount is kept; the commands are those of its namespace."""
+    path = f"{mount}/config/crl"
     found = []
     if shown.get("disable") is True:
         text = "disable=true: the CRL is empty whatever was revoked"
-        found.append(failed(subject, text, write(path, disable=False)))
+        found.append(failed(subject, text, commands.write(path, disable=False)))
     if shown.get("auto_rebuild") is not True:
-        found.append(_not_rebuilt(case, subject))
+        found.append(_not_rebuilt(commands, mount, subject))
     elif shown.get("enable_delta") is not True:
         text = "enable_delta=false: a revocation is in no CRL before the next whole one"
-        found.append(warned(subject, text, write(path, enable_delta=True)))
+        found.append(warned(subject, text, commands.write(path, enable_delta=True)))
     if shown.get("ocsp_disable") is True:
         text = "ocsp_disable=true: nobody is told at once that a certificate is revoked"
-        found.append(failed(subject, text, write(path, ocsp_disable=False)))
+        found.append(failed(subject, text, commands.write(path, ocsp_disable=False)))
     return found
 
 
-def _not_rebuilt(case: Case, subject: str) -> Finding:
+def _not_rebuilt(commands: Commands, mount: str, subject: str) -> Finding:
     text = "auto_rebuild=false: every revocation waits for the whole CRL, and without one the CRL expires"
-    return failed(subject, text, case.commands.write(f"{case.mount}/config/crl", auto_rebuild=True))
+    # Vault has no delta lists without it, so that these were switched off as well.
+    mend = commands.write(f"{mount}/config/crl", auto_rebuild=True, enable_delta=True)
+    return failed(subject, text, mend)
 
 
 def _inferred(
@@ -68,12 +75,15 @@ def _inferred(
     """Conclude from a CRL that has the canary at once: it was rebuilt inside the revocation."""
     for leaf, _ in revoked:
         if crl is not None and crl.get_revoked_certificate_by_serial_number(leaf.serial_number) is not None:
-            return (_not_rebuilt(case, subject),)
+            return (_not_rebuilt(case.commands, case.mount, subject),)
     return (unseen(case, subject, "how its CRL is rebuilt", f"{case.mount}/config/crl"),)
 
 
-def _fresh(case: Case, subject: str, crl: x509.CertificateRevocationList | None) -> Sequence[Finding]:
-    mend = case.commands.run("read", rest=(f"{case.mount}/crl/rotate",))
+def fresh(
+    case: Case, commands: Commands, mount: str, subject: str, crl: x509.CertificateRevocationList | None
+) -> Sequence[Finding]:
+    """See that a mount has a CRL that has not ended."""
+    mend = commands.run("read", rest=(f"{mount}/crl/rotate",))
     if crl is None:
         return (failed(subject, "the mount has no CRL", mend),)
     end = crl.next_update_utc
@@ -83,8 +93,13 @@ def _fresh(case: Case, subject: str, crl: x509.CertificateRevocationList | None)
     return ()
 
 
-async def _crl(case: Case) -> x509.CertificateRevocationList | None:
-    heard = await case.openly(f"{case.mount}/cert/crl")
+async def read_crl(case: Case, mount: str, namespace: str) -> x509.CertificateRevocationList | None:
+    """Return the CRL of a mount's default issuer, if it has one.
+
+    Raises:
+        UnansweredError: There is no answer.
+    """
+    heard = await case.openly(f"{mount}/cert/crl", namespace)
     match heard.members:
         case {"data": {"certificate": str(pem)}}:
             try:

@@ -9,6 +9,7 @@ import msgspec
 from acmeproxy.adapters.vault.doctor.case import Case, Use
 from acmeproxy.adapters.vault.doctor.commands import Value, hours
 from acmeproxy.adapters.vault.doctor.names import domain_findings
+from acmeproxy.adapters.vault.producer.roles import key_fields
 from acmeproxy.core.profile import KEY_KINDS
 from acmeproxy.services.findings import Finding, Level, failed, or_passed, warned
 
@@ -76,6 +77,8 @@ class _Desk:
         self._use = use
         self._role = role
         self._path = f"{use.place.mount}/roles/{use.place.role}"
+        # A mend is for everything that is asked of the role, or the next one would undo it.
+        self._beside = [one for one in case.uses if one.place.role == use.place.role] or [use]
         self.subject = case.about(f"role {use.place.mount}/{use.place.role}")
 
     def patch(self, **fields: Value) -> str:
@@ -110,12 +113,13 @@ class _Desk:
             yield failed(self.subject, text, self.patch(not_after_bound="ttl-limited"))
         longest = _seconds(self._role.get("max_ttl"))
         wanted = self._use.lifetime
+        most = max(one.lifetime for one in self._beside)
         if not longest:
             text = "max_ttl is not set: only the mount limits how long its certificates live"
-            yield failed(self.subject, text, self.patch(max_ttl=wanted))
+            yield failed(self.subject, text, self.patch(ttl=most, max_ttl=most))
         elif longest < wanted:
             text = f"max_ttl is {hours(longest)} and the tenant promises {hours(wanted)}"
-            yield failed(self.subject, text, self.patch(max_ttl=wanted))
+            yield failed(self.subject, text, self.patch(ttl=most, max_ttl=most))
         if _seconds(self._role.get("not_before_duration")) > _BACKDATED:
             text = "not_before_duration is more than an hour: acmeproxy refuses what begins so early"
             yield failed(self.subject, text, self.patch(not_before_duration=60))
@@ -137,12 +141,18 @@ class _Desk:
 
     def keys(self) -> Iterator[Finding]:
         refused = [kind for kind in self._use.keys or KEY_KINDS if not takes(self._role, kind)]
-        if self._use.keys and refused:
-            text = f"key_type={self._role.get('key_type')}: it refuses keys that are offered: {refused[0]}"
-            yield failed(self.subject, text, self.patch(key_type="any"))
+        if not refused:
+            return
+        kinds = {kind for one in self._beside for kind in one.keys or KEY_KINDS}
+        mend = self.patch(**key_fields(kinds))
+        key_type = f"key_type={self._role.get('key_type')}"
+        if self._use.keys:
+            yield failed(self.subject, f"{key_type}: it refuses keys that are offered: {refused[0]}", mend)
         elif len(refused) == len(KEY_KINDS):
-            text = f"key_type={self._role.get('key_type')}: no ACME client has keys that it takes"
-            yield failed(self.subject, text, self.patch(key_type="any"))
+            yield failed(self.subject, f"{key_type}: no ACME client has keys that it takes", mend)
+        else:
+            text = f"{key_type}: it refuses keys that no profile rules out: {', '.join(refused)}"
+            yield warned(self.subject, text, mend)
 
     def addresses(self) -> Iterator[Finding]:
         ranges = [str(network) for network in self._case.tenant.names.ip_ranges]

@@ -1,5 +1,6 @@
 """What the tenant logs in with: that it works, lasts, and is nobody's master key."""
 
+import shlex
 from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
@@ -7,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from acmeproxy.adapters.vault.connection import AppRoleLogin, SecretFile, TokenLogin
 from acmeproxy.adapters.vault.doctor.case import Case, UnansweredError, asked
 from acmeproxy.services.findings import Finding, failed, or_passed, warned
 
@@ -61,7 +63,11 @@ async def reader(case: Case) -> Sequence[Finding]:
             return ()
         reason = answer.reason
     text = f"vault.login, which should read the configuration, does not work: {reason}"
-    mend = case.commands.at(case.signing.namespace).run("token", "create", rest=("-policy=acmeproxy-reader",))
+    if isinstance(case.reader_entrance, AppRoleLogin):
+        mend = "acmeproxy vault apply"
+    else:
+        above = case.commands.at(case.signing.namespace)
+        mend = above.run("token", "create", rest=("-policy=acmeproxy-reader",))
     return (warned(case.about("reader"), text, mend),)
 
 
@@ -111,10 +117,27 @@ def _lifetime(case: Case, subject: str, token: Token, seconds: int, *, renewable
     return ()
 
 
+def admitted(case: Case) -> str:
+    """Return how a login that Vault refuses is made to work."""
+    match case.entrance:
+        case AppRoleLogin(wrapped=False):
+            return "acmeproxy vault apply"
+        case AppRoleLogin():
+            text = "# put a new wrapped secret id into the file of its secret_id (docs/vault-logins.md)"
+            return f"acmeproxy vault apply  {text}"
+        case TokenLogin():
+            return _recreated(case)
+    return "acmeproxy doctor  # once it can log in (docs/vault-logins.md)"
+
+
 def _recreated(case: Case) -> str:
-    return case.commands.run(
-        "token", "create", rest=("-policy=acmeproxy", "-period=1h", "-orphan", "-field=token")
-    )
+    """Return how to get a token that is no more than it must be, into its file if it has one."""
+    create = ("-period=1h", "-orphan", "-field=token")
+    command = case.commands.run("token", "create", rest=(f"-policy={case.policy}", *create))
+    match case.entrance:
+        case TokenLogin(token=SecretFile(path=path)):
+            return f"{command} > {shlex.quote(str(path))}"
+    return command
 
 
 def _whole(value: object) -> int:

@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from acmeproxy.adapters.vault import chain
 from acmeproxy.adapters.vault.producer import constraints
@@ -90,9 +91,28 @@ def check_signing(
     wrong = next((flaw for one in signed for flaw in _weaknesses(one)), None)
     if wrong is None:
         check_certified(csr, signed)
-        wrong = next(_flaws(signed, tenants, now), None)
+        wrong = next(_flaws(signed, tenants, now), None) or _unverifiable(signed)
     if wrong is not None:
         raise ProducerError(wrong)
+
+
+def _unverifiable(signed: Sequence[x509.Certificate]) -> str:
+    """Verify as issued certificates are verified: what fails now, fails then for every single one."""
+    authorities = ExtensionPolicy.webpki_defaults_ca()
+    builder = (
+        PolicyBuilder()
+        .store(Store([signed[-1]]))
+        .extension_policies(ca_policy=authorities, ee_policy=authorities)
+    )
+    try:
+        builder.build_client_verifier().verify(signed[0], list(signed[1:-1]))
+    except VerificationError as error:
+        return (
+            "acmeproxy could not verify what is below it, and would deliver no certificate: keys and"
+            " signatures up to the root must be RSA of 2048 bits or more, or ECDSA with P-256, P-384 or"
+            f" P-521, and SHA-2 ({str(error)[:160]!a})"
+        )
+    return ""
 
 
 def _weaknesses(certificate: x509.Certificate) -> Iterator[str]:

@@ -155,7 +155,10 @@ class SecretId:
 
 
 class Entity:
-    """The entity of a login, whose metadata says for which tenant and roles it is; other metadata stays."""
+    """The entity of a login, whose metadata says for which tenant and roles it is; other metadata stays.
+
+    Whatever policies it had, every token of the login would have: it has none, and is in no group with any.
+    """
 
     def __init__(self, namespace: Namespace, account: Account) -> None:
         self._namespace = namespace
@@ -171,13 +174,18 @@ class Entity:
         wrong = list(step.differences(self._account.metadata, found.get("metadata") or {}))
         if not self._has_alias(found):
             wrong.append(Difference("alias", "", f"the role id at auth/{self._account.machine.mount}"))
+        wrong += step.differences({"policies": []}, found)
+        wrong += [Difference("group", str(group.get("name")), "none") for group in self._groups(found)]
         return step.changed("entity", where, wrong)
 
     def carry(self) -> None:
         """Write the metadata, and tie the role id to it."""
         found = self._namespace.read(self._path) or {}
         metadata = {**(found.get("metadata") or {}), **self._account.metadata}
-        self._namespace.write(self._path, {"metadata": metadata})
+        self._namespace.write(self._path, {"metadata": metadata, "policies": []})
+        for group in self._groups(found):
+            others = [one for one in group.get("member_entity_ids") or () if one != found.get("id")]
+            self._namespace.write(f"identity/group/id/{group['id']}", {"member_entity_ids": others})
         found = self._namespace.read(self._path) or {}
         if not self._has_alias(found):
             self._namespace.write(
@@ -188,6 +196,13 @@ class Entity:
                     "mount_accessor": self._accessor(),
                 },
             )
+
+    def _groups(self, found: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """Return the groups that it is in and that have policies."""
+        read = [
+            self._namespace.read(f"identity/group/id/{id_}") for id_ in found.get("direct_group_ids") or ()
+        ]
+        return [group for group in read if group and group.get("policies")]
 
     def _has_alias(self, found: Mapping[str, Any]) -> bool:
         aliases: Sequence[Mapping[str, Any]] = found.get("aliases") or ()

@@ -20,7 +20,7 @@ from acmeproxy.adapters.vault.producer.documents import (
 )
 from acmeproxy.adapters.vault.producer.issuing_ca import IssuingCertifier
 from acmeproxy.adapters.vault.producer.namespace import Latest, Namespace, ProducerError
-from acmeproxy.adapters.vault.producer.parents import Parents
+from acmeproxy.adapters.vault.producer.parents import Parents, below_signing
 from acmeproxy.adapters.vault.producer.roles import OPTIONAL, roles
 from acmeproxy.adapters.vault.producer.root_outside import RootOutside
 from acmeproxy.adapters.vault.producer.signing_ca import SigningCertifier
@@ -203,6 +203,8 @@ class Producer:
         namespace = self.at(plan.namespace)
         yield SecretsMount(namespace, plan.mount, int(plan.lifetime.total_seconds()))
         yield from self._urls(namespace, plan.mount, SIGNING_NAME)
+        outside = self.outside
+        yield Parents(namespace, plan.mount, lambda issuer: outside.above(issuer.certificate))
         yield self.signing_authority()
         yield from self._upkeep(namespace, plan.mount)
 
@@ -211,7 +213,7 @@ class Producer:
         yield SecretsMount(namespace, plan.mount, int(plan.lifetime.total_seconds()))
         yield from self._urls(namespace, plan.mount, plan.tenant)
         signing = self.blueprint.signing
-        yield Parents(namespace, plan.mount, self.at(signing.namespace), signing.mount)
+        yield Parents(namespace, plan.mount, below_signing(self.at(signing.namespace), signing.mount))
         yield self.issuing_authority(plan)
         yield from self._upkeep(namespace, plan.mount)
 

@@ -1,6 +1,7 @@
 """The roles of a tenant: what Vault itself holds every request against, whoever sends it (INV-14)."""
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import Any, Final
 
@@ -45,6 +46,17 @@ def roles(tenant: Tenant) -> Mapping[str, Mapping[str, Any]]:
     return {role: _role(tenant, role, wanted) for role, wanted in by_role.items()}
 
 
+def key_fields(kinds: AbstractSet[str]) -> Mapping[str, Any]:
+    """Narrow the key as far as a role can: to one type, and to a shortest length of it."""
+    if kinds == {"RSA"}:
+        return {"key_type": "rsa", "key_bits": 2048}
+    if kinds == {"Ed25519"}:
+        return {"key_type": "ed25519", "key_bits": 0}
+    if kinds <= _BITS.keys():
+        return {"key_type": "ec", "key_bits": min(_BITS[kind] for kind in kinds)}
+    return {"key_type": "any", "key_bits": 0}
+
+
 def _use(tenant: Tenant, profile: Profile) -> Use:
     return Use(
         profile.role or tenant.vault.role,
@@ -83,7 +95,7 @@ def _role(tenant: Tenant, role: str, wanted: list[Use]) -> Mapping[str, Any]:
         "use_csr_sans": False,
         "use_csr_common_name": False,
         "require_cn": False,
-        **_keys({kind for use in wanted for kind in use.keys}),
+        **key_fields({kind for use in wanted for kind in use.keys}),
         "key_usage": ["DigitalSignature"],
         "ext_key_usage": [],
         "server_flag": True,
@@ -99,14 +111,3 @@ def _role(tenant: Tenant, role: str, wanted: list[Use]) -> Mapping[str, Any]:
         "no_store_metadata": False,
         "generate_lease": False,
     }
-
-
-def _keys(kinds: set[str]) -> Mapping[str, Any]:
-    """Narrow the key as far as a role can: to one type, and to a shortest length of it."""
-    if kinds == {"RSA"}:
-        return {"key_type": "rsa", "key_bits": 2048}
-    if kinds == {"Ed25519"}:
-        return {"key_type": "ed25519", "key_bits": 0}
-    if kinds <= _BITS.keys():
-        return {"key_type": "ec", "key_bits": min(_BITS[kind] for kind in kinds)}
-    return {"key_type": "any", "key_bits": 0}

@@ -8,10 +8,12 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from acmeproxy.adapters.vault.external_root import ExternalRoot, external_root
+from acmeproxy.adapters.vault import chain
+from acmeproxy.adapters.vault.external_root import ROOT_FILE, ExternalRoot, external_root
 from acmeproxy.adapters.vault.producer.namespace import ProducerError
 
 _FIRST: Final = "signing-1"
+_ANSWERS: Final = "signing*.pem"
 #: What else people are handed by those who rule a root, by how it begins, and how to make PEM of it.
 _OTHERS: Final = {
     b"0": "is not in PEM: openssl x509 -inform der -in {file} makes PEM of a certificate in DER, and"
@@ -56,10 +58,25 @@ class RootOutside:
             return ()
         return read_bundle(self._anchors, "the file of vault.roots")
 
+    def above(self, certificate: x509.Certificate) -> Sequence[x509.Certificate]:
+        """Return all above a signing CA, up to its root, where our files have it; else nothing."""
+        files = (*sorted(self.directory.glob(_ANSWERS)), self.directory / ROOT_FILE)
+        kept = [one for file in files for one in _kept(file)]
+        way = chain.ordered(certificate.public_key(), dict.fromkeys((certificate, *kept, *self.known())))
+        return way[1:] if way[-1].issuer == way[-1].subject else ()
+
     def keep(self, root: x509.Certificate) -> None:
         """Write `vault.roots` if it names a file that is not there."""
         if self._anchors is not None and not self._anchors.exists():
             write(self._anchors, root.public_bytes(Encoding.PEM))
+
+
+def _kept(file: Path) -> Sequence[x509.Certificate]:
+    """Return what a file of ours holds; nothing where there is none, or something else in it."""
+    try:
+        return read_bundle(file)
+    except ProducerError:
+        return ()
 
 
 def make_directory(directory: Path) -> None:

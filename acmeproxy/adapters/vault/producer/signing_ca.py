@@ -37,10 +37,11 @@ class SigningCertifier:
         self._outside = outside
 
     def fits(self, issuer: Issuer) -> bool:
-        """Any that leads to a root will do, unless we insist on ours."""
-        if not issuer.complete:
+        """Any that leads to a root will do, unless we insist on ours; what its mount lost is imported."""
+        way = issuer.chain if issuer.complete else self._outside.above(issuer.certificate)
+        if not way:
             return False
-        return not self._outside.insist or issuer.chain[-1] == self._outside.root().certificate
+        return not self._outside.insist or way[-1] == self._outside.root().certificate
 
     def shown(self) -> Mapping[str, object]:
         """Its name, and for how long."""

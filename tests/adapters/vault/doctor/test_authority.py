@@ -67,6 +67,24 @@ async def test_an_issuing_ca_imported_without_its_parents_fails(ward: Ward) -> N
     assert await ward.faults() == []
 
 
+async def test_a_chain_that_was_cut_by_hand_fails(ward: Ward) -> None:
+    """The parents are there, and importing them again would change nothing."""
+    await ward.root("PATCH", "pki/issuer/default", {"manual_chain": ["self"]})
+    issuer = (await ward.root("GET", "pki/issuer/default"))["data"]["issuer_id"]
+    name = f"CN=acmeproxy development {ward.name} CA"
+    told = wanted(
+        ward,
+        Level.FAIL,
+        f"its manual_chain ends too early: nothing leads from {name} to a root",
+        f"bao patch -namespace=admin/{ward.name} pki/issuer/{issuer} manual_chain= && "
+        "bao read -namespace=admin -field=ca_chain pki/cert/ca_chain | "
+        f"bao write -namespace=admin/{ward.name} pki/issuers/import/cert pem_bundle=-",
+    )
+    assert await of_issuer(ward) == [told]
+    await ward.mend(told.mend)
+    assert await ward.faults() == []
+
+
 async def test_parents_that_are_nowhere_to_be_read_are_to_be_brought(ward: Ward) -> None:
     await issued_anew(ward, alone=True)
     elsewhere = msgspec.structs.replace(ward.tenant.vault, mount="elsewhere", namespace="admin")

@@ -89,7 +89,7 @@ async def test_what_vault_warned_of_is_told(ward: Ward) -> None:
 )
 async def test_its_key_is_one_that_the_role_takes(ward: Ward, key_type: str, bits: int) -> None:
     await ward.change_role({"key_type": key_type, "key_bits": bits})
-    assert await ward.faults() == []
+    assert await of_canary(ward) == []
     assert [revoked for _, revoked in await stored(ward)] == [True]
 
 

@@ -33,6 +33,12 @@ async def of_policy(ward: Ward) -> list[Finding]:
         ("pki/roles/acme", ["read", "update"], "write roles (pki/roles/acme: update)"),
         ("pki/roles/*", ["delete"], "write roles (pki/roles/acmeproxy-doctor: delete)"),
         ("pki/roles/acme", ["read", "patch"], "write roles (pki/roles/acme: patch)"),
+        ("pki/roles/later", ["update"], "write roles (pki/roles/later: update)"),
+        ("pki/roles/team-*", ["create"], "write roles (pki/roles/team-*: create)"),
+        ("pki2/roles/acme", ["update"], "write roles (pki2/roles/acme: update)"),
+        ("pki/sign/team-*", ["update"], "sign for other roles (pki/sign/team-*: update)"),
+        ("pki/sign/acme", ["update", "sudo"], "sign for other roles (pki/sign/acme: sudo)"),
+        ("pki/acme/*", ["update"], "do other things in its mount (pki/acme/*: update)"),
         ("pki/issue/acme", ["update"], "issue with keys made by Vault (pki/issue/acme: update)"),
         (
             "pki/sign-verbatim/*",
@@ -167,6 +173,25 @@ async def test_the_tenants_own_role_is_no_other_though_all_its_profiles_have_the
     assert await ward.faults(uses=uses) == []
 
 
+async def test_other_roles_of_the_mount_are_written_by_nobody(ward: Ward) -> None:
+    """What a plus sign stands for is listed nowhere, and is asked of each role that is there."""
+    await ward.change_role({}, role="web")
+    sound = await policy(ward)
+    await write(ward, {**sound, "+/roles/web": {"capabilities": ["update"]}})
+    [found] = await of_policy(ward)
+    assert found.text == "its token may do too much: write roles (pki/roles/web: update)"
+
+
+async def test_what_an_entity_adds_is_read_where_it_is(ward: Ward) -> None:
+    await ward.root(
+        "POST", "sys/policies/acl/more", {"policy": 'path "pki/roles/*" {\n capabilities = ["update"]\n}'}
+    )
+    [alias] = (await ward.root("LIST", "identity/entity/id"))["data"]["keys"]
+    await ward.root("POST", f"identity/entity/id/{alias}", {"policies": ["more"]})
+    [found] = await of_policy(ward)
+    assert found.mend.endswith(f": bao policy read -namespace=admin/{ward.name} more")
+
+
 async def test_other_tenants_within_reach_are_nobodys(ward: Ward) -> None:
     strangers = (VaultPlace("pki-b", "web", ward.namespace), VaultPlace("pki", "web", "admin/elsewhere"))
     assert await ward.faults(strangers=strangers) == []
@@ -174,6 +199,20 @@ async def test_other_tenants_within_reach_are_nobodys(ward: Ward) -> None:
     await write(ward, {**sound, "pki-b/sign/web": {"capabilities": ["update"]}})
     [found] = await ward.faults(strangers=strangers)
     assert found.text == "its token may do too much: sign for other tenants (pki-b/sign/web: update)"
+
+
+@pytest.mark.parametrize("reading", ["", None])
+async def test_who_logs_in_for_two_tenants_of_a_mount_signs_for_both(ward: Ward, reading: str | None) -> None:
+    """As `acmeproxy vault apply` makes it; that they share a login is warned of elsewhere."""
+    await ward.change_role({}, role="web")
+    sound = await policy(ward)
+    await write(ward, {**sound, "pki/sign/web": {"capabilities": ["update"]}})
+    fellow = msgspec.structs.replace(ward.tenant.vault, role="web")
+    found = await ward.faults(fellows=(fellow,), reading=reading)
+    assert [one for one in found if one.level is Level.FAIL] == []
+    await write(ward, {**sound, "+/roles/web": {"capabilities": ["update"]}})
+    [told] = [one for one in await ward.faults(fellows=(fellow,)) if one.level is Level.FAIL]
+    assert told.text == "its token may do too much: write roles (pki/roles/web: update)"
 
 
 async def test_a_mount_that_two_tenants_share_is_warned_of(ward: Ward) -> None:

@@ -17,13 +17,18 @@ def wanted(ward: Ward, level: Level, text: str, mend: str) -> Finding:
 
 def not_rebuilt(ward: Ward) -> Finding:
     text = "auto_rebuild=false: every revocation waits for the whole CRL, and without one the CRL expires"
-    return wanted(ward, Level.FAIL, text, "auto_rebuild=true")
+    return wanted(ward, Level.FAIL, text, "auto_rebuild=true enable_delta=true")
 
 
 async def test_a_crl_without_auto_rebuild_fails(ward: Ward) -> None:
     await ward.root("POST", PATH, {"auto_rebuild": False, "enable_delta": False})
     assert await ward.faults() == [not_rebuilt(ward)]
     await ward.mend(not_rebuilt(ward).mend)
+    assert await ward.faults() == []
+
+
+async def test_a_crl_without_delta_lists_warns(ward: Ward) -> None:
+    await ward.root("POST", PATH, {"enable_delta": False})
     delta = "enable_delta=false: a revocation is in no CRL before the next whole one"
     told = wanted(ward, Level.WARN, delta, "enable_delta=true")
     assert await ward.faults() == [told]

@@ -91,12 +91,12 @@ async def test_a_switch_with_an_unsafe_value_fails(
         (
             {"max_ttl": 0, "ttl": 0},
             "max_ttl is not set: only the mount limits how long its certificates live",
-            "max_ttl=720h",
+            "ttl=720h max_ttl=720h",
         ),
         (
             {"max_ttl": "480h", "ttl": "480h"},
             "max_ttl is 480h and the tenant promises 720h",
-            "max_ttl=720h",
+            "ttl=720h max_ttl=720h",
         ),
         (
             {"not_before_duration": "2h"},
@@ -121,7 +121,7 @@ async def test_a_switch_with_an_unsafe_value_fails(
         (
             {"key_type": "mldsa", "key_bits": 65},
             "key_type=mldsa: no ACME client has keys that it takes",
-            "key_type=any",
+            "key_type=any key_bits=0",
         ),
         (
             {"allow_ip_sans": True},
@@ -220,7 +220,25 @@ async def test_keys_that_a_profile_offers_must_be_taken(ward: Ward) -> None:
     assert await ward.faults(uses=(Use(place, timedelta(days=1), ("P-384", "P-521")),)) == []
     offered = (Use(place, timedelta(days=1), ("P-256", "P-384")),)
     text = "key_type=ec: it refuses keys that are offered: P-256"
-    await told(ward, Level.FAIL, text, "key_type=any", uses=offered)
+    await told(ward, Level.FAIL, text, "key_type=ec key_bits=256", uses=offered)
+
+
+async def test_keys_that_no_profile_rules_out_but_the_role_does_warn(ward: Ward) -> None:
+    """A role that was written without its key fields takes RSA only, and most clients make P-256 keys."""
+    await ward.change_role({"key_type": "rsa", "key_bits": 2048})
+    text = "key_type=rsa: it refuses keys that no profile rules out: P-256, P-384, P-521, Ed25519"
+    await told(ward, Level.WARN, text, "key_type=any key_bits=0")
+
+
+async def test_a_mend_is_for_all_that_profiles_ask_of_a_role(ward: Ward) -> None:
+    """Two issuers of one role: each is looked at, and the mend of one does not undo that of the other."""
+    await ward.change_role({"ttl": "1h", "max_ttl": "1h"})
+    place = ward.tenant.vault
+    own = msgspec.structs.replace(place, issuer="default")
+    uses = (Use(place, timedelta(days=20)), Use(own, timedelta(days=10)))
+    subject = f"tenant {ward.name}: role pki/acme"
+    found = [one for one in await ward.faults(uses=uses) if one.subject == subject]
+    assert {one.mend for one in found} == {PATCH.format(name=ward.name) + "ttl=480h max_ttl=480h"}
 
 
 async def test_a_profile_that_keeps_nothing_in_vault_has_a_role_that_keeps_nothing(ward: Ward) -> None:

@@ -2,6 +2,7 @@
 
 import json
 
+from acmeproxy.adapters.vault.connection import AppRoleLogin, Secret
 from acmeproxy.services.findings import Finding, Level
 from tests.support.ward import Ward
 
@@ -70,3 +71,9 @@ async def test_a_reader_that_cannot_log_in_is_told_beside_what_it_does_not_see(w
         "bao token create -namespace=admin -policy=acmeproxy-reader",
     )
     assert [one.subject.partition(": ")[2] for one in found[1:]] == ["mount pki", "revocation pki"]
+
+
+async def test_an_approle_of_the_reader_is_made_anew(ward: Ward) -> None:
+    approle = AppRoleLogin("nobody", Secret("nothing"))
+    found = await ward.faults(reading="no-token-at-all", reader_entrance=approle)
+    assert (found[0].subject, found[0].mend) == (f"tenant {ward.name}: reader", "acmeproxy vault apply")

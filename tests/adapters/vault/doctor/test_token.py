@@ -1,5 +1,6 @@
 """The login: what does not last, may do everything, or does not work (INV-14)."""
 
+from pathlib import Path
 from typing import Any
 
 from acmeproxy.services.findings import Finding, Level
@@ -40,6 +41,25 @@ async def test_a_root_token_fails(ward: Ward) -> None:
     assert await of_login(ward, ward.server.root_token) == [wanted]
 
 
+async def test_what_mends_a_token_in_a_file_writes_the_file(ward: Ward, tmp_path: Path) -> None:
+    file = tmp_path / "my token"
+    mend = f"{recreated(ward)} > '{file}'"
+    for bad in (ward.server.root_token, "s.nobody"):
+        file.write_text(bad)
+        [found] = [one for one in await ward.faults(token_file=file) if one.subject.endswith(": login")]
+        assert (found.level, found.mend) == (Level.FAIL, mend)
+        await ward.mend(mend)
+        assert await ward.faults(token_file=file) == []
+
+
+async def test_a_login_that_vault_refuses_is_made_anew(ward: Ward) -> None:
+    """The secret id of `acmeproxy vault apply` is made known again, be it in the settings or in a file."""
+    await ward.root("DELETE", "auth/approle/role/acmeproxy")
+    [found] = await of_login(ward)
+    assert found.text.startswith("the login did not work: Vault answered 400 ")
+    assert (found.level, found.mend) == (Level.FAIL, "acmeproxy vault apply")
+
+
 async def test_the_token_that_the_mend_makes_is_sound(ward: Ward) -> None:
     made = await token(ward, period="1h")
     assert await ward.faults(token=made) == []
@@ -67,7 +87,7 @@ async def test_a_login_that_does_not_work_fails_and_nothing_more_is_asked(ward: 
         "the login did not work: Vault answered 403 'permission denied': the token is expired, revoked, "
         "used up or bound to other addresses, or may not look at itself: write a new one, "
         "or see to the agent that does",
-        "acmeproxy doctor  # once it can log in",
+        recreated(ward),
     )
 
 
