@@ -92,7 +92,7 @@ def check_signing(
     if wrong is None:
         check_certified(csr, signed)
         wrong = next(_flaws(signed, tenants, now), None) or _unverifiable(signed)
-    if wrong is not None:
+    if wrong:
         raise ProducerError(wrong)
 
 
