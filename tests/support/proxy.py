@@ -200,14 +200,18 @@ def _toml(valkey: Valkey, responder: Http01Responder, plan: Plan) -> str:
     vault += f'roots = "{plan.vault.roots}"\n' if plan.vault.roots else ""
     tables = {
         "server": f'mode = "development"\nlisten = "127.0.0.1:0"\npublic_url = "{PUBLIC_URL}"\n',
-        # How busy this machine is says nothing of a store that is there.
-        "redis": f'url = "{plan.state_at(valkey)}"\ntimeout = 20\n',
+        "redis": f'url = "{plan.state_at(valkey)}"\n{_patience(plan)}',
         "vault": vault,
         "validation": f'resolver = "127.0.0.1:{plan.dns}"\nhttp_port = {responder.port}\n'
         'egress.allow = ["127.0.0.0/8"]\n',
         **{f"tenants.{name}": text for name, text in plan.tenants.items()},
     }
     return "\n".join(f"[{name}]\n{text}{plan.more.get(name, '')}" for name, text in tables.items())
+
+
+def _patience(plan: Plan) -> str:
+    """How busy this machine is says nothing of a store that is there, unless the plan says how long to wait."""
+    return "" if "timeout" in plan.more.get("redis", "") else "timeout = 20\n"
 
 
 @asynccontextmanager

@@ -157,7 +157,8 @@ class SecretId:
 class Entity:
     """The entity of a login, whose metadata says for which tenant and roles it is; other metadata stays.
 
-    Whatever policies it had, every token of the login would have: it has none, and is in no group with any.
+    Whatever policies it had, every token of the login would have: it has none but `default`, and is in no
+    group with any.
     """
 
     def __init__(self, namespace: Namespace, account: Account) -> None:
@@ -174,7 +175,7 @@ class Entity:
         wrong = list(step.differences(self._account.metadata, found.get("metadata") or {}))
         if not self._has_alias(found):
             wrong.append(Difference("alias", "", f"the role id at auth/{self._account.machine.mount}"))
-        wrong += step.differences({"policies": []}, found)
+        wrong += step.differences({"policies": self._harmless(found)}, found)
         wrong += [Difference("group", str(group.get("name")), "none") for group in self._groups(found)]
         return step.changed("entity", where, wrong)
 
@@ -182,7 +183,7 @@ class Entity:
         """Write the metadata, and tie the role id to it."""
         found = self._namespace.read(self._path) or {}
         metadata = {**(found.get("metadata") or {}), **self._account.metadata}
-        self._namespace.write(self._path, {"metadata": metadata, "policies": []})
+        self._namespace.write(self._path, {"metadata": metadata, "policies": self._harmless(found)})
         for group in self._groups(found):
             others = [one for one in group.get("member_entity_ids") or () if one != found.get("id")]
             self._namespace.write(f"identity/group/id/{group['id']}", {"member_entity_ids": others})
@@ -196,6 +197,10 @@ class Entity:
                     "mount_accessor": self._accessor(),
                 },
             )
+
+    def _harmless(self, found: Mapping[str, Any]) -> list[str]:
+        """Return those of its policies that every token has anyway."""
+        return [policy for policy in found.get("policies") or () if policy == "default"]
 
     def _groups(self, found: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Return the groups that it is in and that have policies."""
