@@ -210,7 +210,7 @@ def _toml(valkey: Valkey, responder: Http01Responder, plan: Plan) -> str:
 
 
 def _patience(plan: Plan) -> str:
-    """How busy this machine is says nothing of a store that is there, unless the plan says how long to wait."""
+    """How busy this machine is says nothing of a store that is there; a plan may wait less."""
     return "" if "timeout" in plan.more.get("redis", "") else "timeout = 20\n"
 
 
