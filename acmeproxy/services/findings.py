@@ -28,10 +28,14 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """All findings; `away` tells that Redis or Vault could not be asked at all."""
+    """All findings; `away` tells that Redis or Vault could not be asked at all.
+
+    `silent` are those of the findings that say no more than that somebody did not answer.
+    """
 
     findings: tuple[Finding, ...]
     away: bool = False
+    silent: tuple[Finding, ...] = ()
 
     @property
     def failures(self) -> int:

@@ -61,11 +61,16 @@ class Proving:
 
     async def _look(self) -> Diagnosis:
         diagnosis = await self._prove()
+        told = self._told or frozenset()
         found = frozenset(one for one in diagnosis.findings if one.level is Level.FAIL)
-        # What cannot be asked now is told by whoever needs it, and says nothing about what may be done.
-        if not diagnosis.away:
-            for finding in sorted(found - (self._told or frozenset()), key=_sentence):
-                _LOG.warning("vault.unsafe", subject=finding.subject, why=finding.text, mend=finding.mend)
+        # That somebody is silent is told by whoever needs him, and is no news of what may be done: what was
+        # found of him stays, and the others are told of all the same.
+        found -= frozenset(diagnosis.silent)
+        if diagnosis.away:
+            found |= told
+        for finding in sorted(found - told, key=_sentence):
+            _LOG.warning("vault.unsafe", subject=finding.subject, why=finding.text, mend=finding.mend)
+        if not diagnosis.away or found != told:
             self._told = found
             self._heard(len(found))
         return diagnosis

@@ -31,7 +31,11 @@ async def prove(given: settings.Settings, logins: Mapping[TenantName, Login]) ->
         ]
         found = await asyncio.gather(*(_of(case, neighbours) for case, neighbours in looked_at))
     away = len(looked_at) < len(tenants) or any(one.away for one in found)
-    return Diagnosis((*told, *(finding for one in found for finding in one.findings)), away=away)
+    gone = {f"vault {one.address}" for one in connections.values() if one.address not in programs}
+    silent = [finding for finding in told if finding.subject in gone]
+    silent += [finding for one in found for finding in one.silent]
+    findings = (*told, *(finding for one in found for finding in one.findings))
+    return Diagnosis(findings, away=away, silent=tuple(silent))
 
 
 async def _of(case: Case, neighbours: tuple[str, ...]) -> Diagnosis:
@@ -39,4 +43,4 @@ async def _of(case: Case, neighbours: tuple[str, ...]) -> Diagnosis:
         return Diagnosis(tuple(await proof.examine(case, neighbours)))
     except UnansweredError as error:
         unheard = failed(case.about("vault"), str(error), "acmeproxy doctor  # once Vault answers")
-        return Diagnosis((unheard,), away=True)
+        return Diagnosis((unheard,), away=True, silent=(unheard,))

@@ -13,6 +13,7 @@ from tests.support.log_capture import captured
 
 WIDE = failed("tenant a: policy", "its token may do too much", "acmeproxy vault apply")
 SILENT = failed("tenant b: vault", "no answer from Vault: ConnectTimeout")
+AWAY = Diagnosis((SILENT,), away=True, silent=(SILENT,))
 SOUND = Diagnosis((passed("tenant a: policy", "nothing else"), warned("tenant a: login", "long", "shorten")))
 
 
@@ -43,7 +44,7 @@ async def test_a_start_is_refused_for_a_failure_with_what_mends_it() -> None:
 
 async def test_a_start_is_refused_where_nothing_can_be_told() -> None:
     with pytest.raises(UnprovenError, match="no answer from Vault") as refused:
-        await Proving(Looks(Diagnosis((SILENT,), away=True)), lambda _: None).require()
+        await Proving(Looks(Diagnosis((SILENT,), away=True, silent=(SILENT,))), lambda _: None).require()
     assert refused.value.away
 
 
@@ -70,7 +71,19 @@ async def test_a_failure_is_told_once_until_it_is_gone() -> None:
 
 async def test_an_outage_is_no_news_about_what_may_be_done() -> None:
     counted: list[int] = []
-    proving = Proving(Looks(Diagnosis((WIDE,)), Diagnosis((SILENT,), away=True)), counted.append)
+    proving = Proving(Looks(Diagnosis((WIDE,)), AWAY), counted.append)
+    with captured() as log:
+        for _ in range(2):
+            with pytest.raises(UnprovenError):
+                await proving.require()
+    assert counted == [1]
+    assert [entry["why"] for entry in log.entries] == [WIDE.text]
+
+
+async def test_one_that_is_silent_hides_nothing_of_the_others() -> None:
+    counted: list[int] = []
+    one_away = Diagnosis((WIDE, SILENT), away=True, silent=(SILENT,))
+    proving = Proving(Looks(one_away, AWAY), counted.append)
     with captured() as log:
         for _ in range(2):
             with pytest.raises(UnprovenError):
