@@ -56,8 +56,12 @@ class Proving:
         if self._told is not None:
             await asyncio.sleep(self._every.total_seconds())
         while True:
-            diagnosis = await self._look()
-            await asyncio.sleep((_AGAIN if diagnosis.away else self._every).total_seconds())
+            try:
+                pause = min(_AGAIN, self._every) if (await self._look()).away else self._every
+            except Exception:  # noqa: BLE001 - whatever a server answers, looking at it must not end what serves
+                _LOG.exception("vault.unproven")
+                pause = min(_AGAIN, self._every)
+            await asyncio.sleep(pause.total_seconds())
 
     async def _look(self) -> Diagnosis:
         diagnosis = await self._prove()

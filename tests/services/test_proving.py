@@ -90,3 +90,26 @@ async def test_one_that_is_silent_hides_nothing_of_the_others() -> None:
                 await proving.require()
     assert counted == [1]
     assert [entry["why"] for entry in log.entries] == [WIDE.text]
+
+
+async def test_a_look_that_breaks_ends_nothing() -> None:
+    """What a server answers is its own affair; what serves goes on, and it is looked at again."""
+    looks = Looks(SOUND)
+
+    async def breaks_first() -> Diagnosis:
+        found = await looks()
+        if looks.number == 1:
+            raise TypeError("unhashable type: 'dict'")
+        return found
+
+    counted: list[int] = []
+    proving = Proving(breaks_first, counted.append, timedelta(milliseconds=1))
+
+    async def looked() -> bool:
+        return bool(counted)
+
+    with captured() as log:
+        looking = asyncio.create_task(proving.keep_looking())
+        await eventually(looked)
+        looking.cancel()
+    assert [entry["event"] for entry in log.entries] == ["vault.unproven"]
